@@ -1,0 +1,1 @@
+//! `spanloom demo`: a shop that sends realistic traffic over OTLP/gRPC.

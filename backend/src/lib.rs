@@ -1,0 +1,16 @@
+//! Spanloom: distributed tracing on PostgreSQL.
+//!
+//! The folders are the way of a span: [`collect`] receives and writes it, [`store`] keeps it,
+//! [`query`] finds it again. [`identity`] says who may, [`web`] is the rim towards HTTP and
+//! [`startup`] puts everything together.
+
+pub mod cli;
+pub mod collect;
+pub mod config;
+pub mod demo;
+pub mod identity;
+pub mod jobs;
+pub mod query;
+pub mod startup;
+pub mod store;
+pub mod web;

@@ -1,0 +1,1 @@
+//! Pure trace analysis: no I/O, no clock, builds for wasm.

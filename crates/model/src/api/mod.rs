@@ -1,0 +1,23 @@
+//! Requests and responses of `/api/v1`, one module per domain.
+//!
+//! Conventions: JSON in camelCase; times RFC 3339 with nanoseconds, or integers whose unit ends
+//! the field's name; absent means `null` or missing.
+
+mod identity;
+mod problem;
+mod services;
+mod traces;
+
+pub use identity::{
+    ApiKey, ApiKeyCreated, ApiKeyRequest, KeyScope, LoginRequest, PasswordChange, Role, Session, User,
+    UserChange, UserRequest,
+};
+pub use problem::{FieldError, Problem};
+pub use services::{
+    OperationSummary, OperationsResponse, RedSummary, ServiceSummary, ServicesResponse, TagKey,
+    TagKeysResponse, TagValue, TagValueType, TagValuesResponse,
+};
+pub use traces::{
+    ApiEvent, ApiLink, ApiResource, ApiScope, ApiSpan, SearchOrder, Searched, SpanRef, Trace, TraceService,
+    TraceSummary, TraceWarning, TraceWarningKind, TracesResponse,
+};

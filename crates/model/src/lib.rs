@@ -1,0 +1,15 @@
+//! What the server and the browser agree on: identifiers, spans, attribute values, the latency
+//! histogram and the types of the HTTP API.
+//!
+//! The crate does no I/O and builds for wasm. Schemas for the OpenAPI document are derived behind
+//! the feature `openapi`.
+
+pub mod api;
+pub mod histogram;
+mod id;
+mod span;
+mod value;
+
+pub use id::{IdError, SpanId, TraceId};
+pub use span::{Event, Link, Resource, Scope, Span, SpanKind, SpanStatus};
+pub use value::{AttrValue, Attributes};
