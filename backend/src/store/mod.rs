@@ -1,5 +1,6 @@
 //! Connections, schema and upkeep of the database.
 
+pub mod embedded;
 pub mod flavour;
 
 pub use flavour::Flavour;
