@@ -1,8 +1,296 @@
 //! The commands of the `spanloom` binary.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "commands talk to people")]
 
+use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// Runs the command line and reports an error in one place.
+use anyhow::Context;
+use clap::{Args, Parser, Subcommand};
+use serde_json::{Value, json};
+use spanloom_model::api::{KeyScope, Role};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::config::{Config, Listen};
+use crate::demo::DemoArgs;
+use crate::startup::Server;
+use crate::store::embedded::EmbeddedPostgres;
+use crate::store::{self, Store};
+use crate::{demo, identity, telemetry, web};
+
+/// Presets the password of the first admin.
+const ADMIN_PASSWORD: &str = "SPANLOOM_ADMIN_PASSWORD";
+
+/// The password for `spanloom user`.
+const USER_PASSWORD: &str = "SPANLOOM_PASSWORD";
+
+/// Distributed tracing on PostgreSQL.
+#[derive(Parser)]
+#[command(name = "spanloom", version, about)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Receive, store and show traces
+    Serve(ServeArgs),
+    /// Bring the database up to date and exit
+    Migrate(DatabaseArgs),
+    /// Send the traffic of a demo shop to a server
+    Demo(DemoArgs),
+    /// Manage people
+    #[command(subcommand)]
+    User(UserCommand),
+    /// Manage API keys
+    #[command(subcommand)]
+    Key(KeyCommand),
+    /// Look at the configuration
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Print the OpenAPI document
+    Openapi,
+}
+
+#[derive(Args)]
+struct DatabaseArgs {
+    /// Configuration file (TOML)
+    #[arg(long, env = "SPANLOOM_CONFIG")]
+    config: Option<PathBuf>,
+    /// Directory of the private PostgreSQL [default: .spanloom]
+    #[arg(long)]
+    data: Option<PathBuf>,
+    /// Use this database instead of a private PostgreSQL
+    #[arg(long)]
+    database_url: Option<String>,
+}
+
+#[derive(Args)]
+struct ServeArgs {
+    #[command(flatten)]
+    database: DatabaseArgs,
+    /// Browser, API and OTLP/HTTP [default: 127.0.0.1:8080]
+    #[arg(long)]
+    http: Option<SocketAddr>,
+    /// OTLP over gRPC, or "off" [default: 127.0.0.1:4317]
+    #[arg(long)]
+    otlp_grpc: Option<Listen>,
+    /// OTLP over HTTP, or "off" [default: 127.0.0.1:4318]
+    #[arg(long)]
+    otlp_http: Option<Listen>,
+}
+
+#[derive(Subcommand)]
+enum UserCommand {
+    /// Add a person; the password comes from SPANLOOM_PASSWORD or is generated and printed
+    Add {
+        /// The account's name
+        name: String,
+        /// viewer, editor or admin
+        #[arg(long, default_value = "viewer", value_parser = parse_word::<Role>)]
+        role: Role,
+        #[command(flatten)]
+        database: DatabaseArgs,
+    },
+    /// Set a person's password, from SPANLOOM_PASSWORD or generated and printed; ends their sessions
+    Password {
+        /// The account's name
+        name: String,
+        #[command(flatten)]
+        database: DatabaseArgs,
+    },
+}
+
+#[derive(Subcommand)]
+enum KeyCommand {
+    /// Make a key and print it, alone, on standard output
+    Add {
+        /// What the key is for
+        name: String,
+        /// ingest, read, or both
+        #[arg(long, value_delimiter = ',', required = true, value_parser = parse_word::<KeyScope>)]
+        scope: Vec<KeyScope>,
+        #[command(flatten)]
+        database: DatabaseArgs,
+    },
+}
+
+#[derive(Subcommand)]
+enum ConfigCommand {
+    /// Check the configuration and print it, without secrets
+    Check(DatabaseArgs),
+}
+
+fn parse_word<T: serde::de::DeserializeOwned>(word: &str) -> Result<T, String> {
+    serde_json::from_value(json!(word)).map_err(|error| error.to_string())
+}
+
+impl DatabaseArgs {
+    fn load(&self, mut overrides: Vec<(&str, Value)>) -> anyhow::Result<Config> {
+        if let Some(data) = &self.data {
+            overrides.push(("storage.data_dir", json!(data)));
+        }
+        if let Some(url) = &self.database_url {
+            overrides.push(("storage.database_url", json!(url)));
+        }
+        Config::load(self.config.as_deref(), &overrides)
+    }
+}
+
+impl ServeArgs {
+    fn load(&self) -> anyhow::Result<Config> {
+        let mut overrides = Vec::new();
+        if let Some(address) = self.http {
+            overrides.push(("listen.http", json!(address)));
+        }
+        if let Some(listen) = self.otlp_grpc {
+            overrides.push(("listen.otlp_grpc", json!(listen)));
+        }
+        if let Some(listen) = self.otlp_http {
+            overrides.push(("listen.otlp_http", json!(listen)));
+        }
+        self.database.load(overrides)
+    }
+}
+
+/// Runs the command line; errors are told here and nowhere else.
 pub fn run() -> ExitCode {
-    ExitCode::SUCCESS
+    let cli = Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("error: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    match runtime.block_on(execute(cli.command)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn execute(command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Serve(args) => serve(&args.load()?).await,
+        Command::Migrate(args) => {
+            let config = args.load(Vec::new())?;
+            let _telemetry = telemetry::init(&config)?;
+            with_store(&config, async |_| Ok(())).await
+        }
+        Command::Demo(args) => demo::run(args).await,
+        Command::User(UserCommand::Add { name, role, database }) => {
+            let (password, generated) = password();
+            with_store(&database.load(Vec::new())?, async |store| {
+                identity::add_user(&store, &name, role, &password).await?;
+                Ok(())
+            })
+            .await?;
+            tell_password(&name, generated.then_some(&password));
+            Ok(())
+        }
+        Command::User(UserCommand::Password { name, database }) => {
+            let (password, generated) = password();
+            with_store(&database.load(Vec::new())?, async |store| {
+                Ok(identity::set_password(&store, &name, &password).await?)
+            })
+            .await?;
+            tell_password(&name, generated.then_some(&password));
+            Ok(())
+        }
+        Command::Key(KeyCommand::Add { name, scope, database }) => {
+            let mut secret = String::new();
+            with_store(&database.load(Vec::new())?, async |store| {
+                secret = identity::add_key(&store, &name, &scope).await?;
+                Ok(())
+            })
+            .await?;
+            println!("{secret}");
+            Ok(())
+        }
+        Command::Config(ConfigCommand::Check(args)) => {
+            println!("{}", serde_json::to_string_pretty(&args.load(Vec::new())?.without_secrets())?);
+            Ok(())
+        }
+        Command::Openapi => {
+            print!("{}", web::openapi::document_text()?);
+            Ok(())
+        }
+    }
+}
+
+async fn serve(config: &Config) -> anyhow::Result<()> {
+    // Before anything that takes time, so that an early Ctrl-C is not lost.
+    let (mut interrupt, mut terminate) =
+        (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let telemetry = telemetry::init(config)?;
+    let server = Server::start(config).await?;
+    if let Ok(password) = std::env::var(ADMIN_PASSWORD)
+        && server.identity.create_first_admin(&password).await.context(ADMIN_PASSWORD)?
+    {
+        tracing::info!("the first account is \"admin\" with the password of {ADMIN_PASSWORD}");
+    }
+    let address = |address: Option<SocketAddr>| address.map_or("off".to_owned(), |a| a.to_string());
+    tracing::info!(
+        http = %server.http,
+        otlp_grpc = address(server.otlp_grpc),
+        otlp_http = address(server.otlp_http),
+        "Spanloom is ready at http://{}", server.http
+    );
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    tracing::info!("stopping");
+    // Spans about ourselves are sent while somebody receives them.
+    tokio::task::spawn_blocking(move || drop(telemetry)).await?;
+    server.stop().await?;
+    Ok(())
+}
+
+/// Runs `work` on a migrated database: the configured one, or the private PostgreSQL, which is
+/// started for it unless a server has it running already.
+async fn with_store(
+    config: &Config,
+    work: impl AsyncFnOnce(Store) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let (options, embedded) = match &config.storage.database_url {
+        Some(url) => (store::parse_url(url)?, None),
+        None => match EmbeddedPostgres::running_options(&config.storage.data_dir)? {
+            Some(options) => (options, None),
+            None => {
+                let embedded = EmbeddedPostgres::start(&config.storage.data_dir).await?;
+                (embedded.options(), Some(embedded))
+            }
+        },
+    };
+    let outcome = async {
+        let store = Store::open(options, &config.storage).await?;
+        let outcome = work(store.clone()).await;
+        store.pool.close().await;
+        outcome
+    }
+    .await;
+    if let Some(embedded) = embedded {
+        embedded.stop().await?;
+    }
+    outcome
+}
+
+/// The password to set, and whether it was generated.
+fn password() -> (String, bool) {
+    match std::env::var(USER_PASSWORD) {
+        Ok(password) => (password, false),
+        Err(_) => (identity::password::generate(), true),
+    }
+}
+
+fn tell_password(name: &str, generated: Option<&String>) {
+    match generated {
+        Some(password) => println!("{name}: {password}"),
+        None => println!("{name}: the password of {USER_PASSWORD}"),
+    }
 }

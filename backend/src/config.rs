@@ -296,6 +296,16 @@ impl Config {
         Ok(())
     }
 
+    /// The configuration for people: the database's URL may hold a password.
+    pub fn without_secrets(mut self) -> Self {
+        if let Some(url) = &mut self.storage.database_url
+            && let (Some(scheme), Some(at)) = (url.find("://"), url.rfind('@'))
+        {
+            url.replace_range(scheme + 3..at, "***");
+        }
+        self
+    }
+
     /// How old a span may be.
     pub fn retention(&self) -> Duration {
         Duration::from_secs(u64::from(self.storage.retention_days) * 86_400)

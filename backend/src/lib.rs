@@ -13,4 +13,5 @@ pub mod jobs;
 pub mod query;
 pub mod startup;
 pub mod store;
+pub mod telemetry;
 pub mod web;

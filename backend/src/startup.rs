@@ -1,1 +1,238 @@
-//! Wires the stages together.
+//! Wires the stages together: database, writer, jobs, servers; and takes them apart in the order
+//! that loses no acknowledged span.
+
+use std::net::{SocketAddr, TcpListener};
+use std::time::Duration;
+
+use actix_web::dev::{Server as ActixServer, ServerHandle};
+use actix_web::middleware::{Compress, from_fn};
+use actix_web::{App, HttpServer, web};
+use anyhow::Context;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tonic::transport::server::TcpIncoming;
+use utoipa_actix_web::AppExt;
+
+use crate::collect::Collector;
+use crate::collect::receive::{Receiver, otlp_grpc, otlp_http};
+use crate::collect::write::Writer;
+use crate::config::{Config, Listen};
+use crate::identity::Identity;
+use crate::query::Query;
+use crate::store::embedded::EmbeddedPostgres;
+use crate::store::{self, Store};
+use crate::telemetry;
+use crate::web::{routes, trace_requests};
+
+/// Requests that are under way when the server stops get this long.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// Threads that serve HTTP. The work is in the database and in blocking pools.
+const HTTP_WORKERS: usize = 2;
+
+/// One place handles signals, and it is not an HTTP server. (A macro because the type of an
+/// `HttpServer` cannot be written down.)
+macro_rules! run {
+    ($server:expr, $listener:expr) => {
+        $server
+            .workers(HTTP_WORKERS)
+            .disable_signals()
+            .shutdown_timeout(SHUTDOWN_TIMEOUT.as_secs())
+            .listen($listener)?
+            .run()
+    };
+}
+
+/// A running server.
+pub struct Server {
+    /// Where the browser and the API are.
+    pub http: SocketAddr,
+    /// Where OTLP/gRPC is received.
+    pub otlp_grpc: Option<SocketAddr>,
+    /// Where OTLP/HTTP is received besides `http`.
+    pub otlp_http: Option<SocketAddr>,
+    /// Who may do what; for the start-up of the process.
+    pub identity: Identity,
+    /// The database.
+    pub store: Store,
+    stop: CancellationToken,
+    http_servers: Vec<(ServerHandle, JoinHandle<std::io::Result<()>>)>,
+    tasks: Vec<JoinHandle<()>>,
+    writer: JoinHandle<()>,
+    embedded: Option<EmbeddedPostgres>,
+}
+
+impl Server {
+    /// Starts everything. When it returns, the sockets are open.
+    ///
+    /// # Errors
+    /// If the database or a socket cannot be had; nothing is left running then.
+    pub async fn start(config: &Config) -> anyhow::Result<Self> {
+        // Sockets first: a second server on the same ports should not touch the database.
+        let sockets = Sockets::bind(config)?;
+        let (options, embedded) = match &config.storage.database_url {
+            Some(url) => (store::parse_url(url)?, None),
+            None => {
+                let embedded = EmbeddedPostgres::start(&config.storage.data_dir).await?;
+                (embedded.options(), Some(embedded))
+            }
+        };
+        match Self::start_on(config, sockets, options).await {
+            Ok(server) => Ok(Self { embedded, ..server }),
+            Err(error) => {
+                if let Some(embedded) = embedded {
+                    embedded.stop().await.context("stopping PostgreSQL after a failed start")?;
+                }
+                Err(error)
+            }
+        }
+    }
+
+    async fn start_on(
+        config: &Config,
+        sockets: Sockets,
+        options: sqlx::postgres::PgConnectOptions,
+    ) -> anyhow::Result<Self> {
+        let recorder = telemetry::recorder();
+        let store = Store::open(options, &config.storage).await?;
+        let identity = Identity::new(store.clone(), config).await?;
+        let query = Query::new(store.clone(), config);
+        let (collector, submissions) = Collector::new(config.ingest.queue_bytes_max);
+        let receiver = Receiver::new(collector.clone(), config);
+        let stop = CancellationToken::new();
+
+        let writer = tokio::spawn(Writer::new(store.clone(), config).run(submissions));
+        let jobs = crate::jobs::run(store.clone(), config.storage.retention_days, stop.clone());
+        let mut tasks = vec![tokio::spawn(jobs)];
+        let mut http_servers = Vec::new();
+
+        let (http, otlp_http) = (sockets.http.local_addr()?, local_addr(sockets.otlp_http.as_ref())?);
+        let otlp_grpc = local_addr(sockets.otlp_grpc.as_ref())?;
+        {
+            let (store, identity, receiver) = (store.clone(), identity.clone(), receiver.clone());
+            let server = HttpServer::new(move || {
+                App::new()
+                    .into_utoipa_app()
+                    .map(|app| {
+                        app.wrap(Compress::default())
+                            .wrap(from_fn(trace_requests::trace_request))
+                            .wrap(routes::security_headers())
+                            .configure(routes::extractor_errors)
+                            .app_data(web::Data::new(store.clone()))
+                            .app_data(web::Data::new(identity.clone()))
+                            .app_data(web::Data::new(query.clone()))
+                            .app_data(web::Data::new(receiver.clone()))
+                            .app_data(web::Data::new(collector.clone()))
+                            .app_data(web::Data::new(recorder.clone()))
+                    })
+                    .configure(routes::documented)
+                    .into_app()
+                    .configure(routes::undocumented)
+            });
+            http_servers.push(serve(run!(server, sockets.http)));
+        }
+        if let Some(listener) = sockets.otlp_http {
+            let (identity, receiver) = (identity.clone(), receiver.clone());
+            let server = HttpServer::new(move || {
+                App::new()
+                    .app_data(web::Data::new(identity.clone()))
+                    .app_data(web::Data::new(receiver.clone()))
+                    .service(otlp_http::export_traces)
+            });
+            http_servers.push(serve(run!(server, listener)));
+        }
+        if let Some(listener) = sockets.otlp_grpc {
+            tasks.push(tokio::spawn(serve_grpc(listener, receiver, identity.clone(), stop.clone())?));
+        }
+        Ok(Self {
+            http,
+            otlp_grpc,
+            otlp_http,
+            identity,
+            store,
+            stop,
+            http_servers,
+            tasks,
+            writer,
+            embedded: None,
+        })
+    }
+
+    /// Stops receiving, answers what is under way, writes what is queued, then lets go of the
+    /// database.
+    pub async fn stop(self) -> anyhow::Result<()> {
+        self.stop.cancel();
+        let (handles, joins): (Vec<_>, Vec<_>) = self.http_servers.into_iter().unzip();
+        futures::future::join_all(handles.iter().map(|handle| handle.stop(true))).await;
+        for join in joins {
+            join.await.context("an HTTP server")??;
+        }
+        for task in self.tasks {
+            if tokio::time::timeout(SHUTDOWN_TIMEOUT, task).await.is_err() {
+                tracing::warn!("a task did not stop in time");
+            }
+        }
+        // The last receiver is gone: the writer ends when the queue is empty.
+        tokio::time::timeout(SHUTDOWN_TIMEOUT, self.writer)
+            .await
+            .context("the writer did not stop in time")??;
+        self.store.pool.close().await;
+        if let Some(embedded) = self.embedded {
+            embedded.stop().await.context("stopping PostgreSQL")?;
+        }
+        Ok(())
+    }
+}
+
+struct Sockets {
+    http: TcpListener,
+    otlp_grpc: Option<TcpListener>,
+    otlp_http: Option<TcpListener>,
+}
+
+impl Sockets {
+    fn bind(config: &Config) -> anyhow::Result<Self> {
+        Ok(Self {
+            http: bind("listen.http", config.listen.http)?,
+            otlp_grpc: bind_unless_off("listen.otlp_grpc", config.listen.otlp_grpc)?,
+            otlp_http: bind_unless_off("listen.otlp_http", config.listen.otlp_http)?,
+        })
+    }
+}
+
+fn bind_unless_off(key: &str, listen: Listen) -> anyhow::Result<Option<TcpListener>> {
+    match listen {
+        Listen::Off => Ok(None),
+        Listen::On(address) => bind(key, address).map(Some),
+    }
+}
+
+fn bind(key: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {
+    let listener = TcpListener::bind(address)
+        .with_context(|| format!("{key}: cannot listen on {address}; is another server running there?"))?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}
+
+fn local_addr(listener: Option<&TcpListener>) -> std::io::Result<Option<SocketAddr>> {
+    listener.map(TcpListener::local_addr).transpose()
+}
+
+fn serve(server: ActixServer) -> (ServerHandle, JoinHandle<std::io::Result<()>>) {
+    (server.handle(), tokio::spawn(server))
+}
+
+fn serve_grpc(
+    listener: TcpListener,
+    receiver: Receiver,
+    identity: Identity,
+    stop: CancellationToken,
+) -> anyhow::Result<impl Future<Output = ()>> {
+    let incoming = TcpIncoming::from(tokio::net::TcpListener::from_std(listener)?).with_nodelay(Some(true));
+    let server = tonic::transport::Server::builder().add_service(otlp_grpc::service(receiver, identity));
+    Ok(async move {
+        if let Err(error) = server.serve_with_incoming_shutdown(incoming, stop.cancelled_owned()).await {
+            tracing::error!("OTLP/gRPC ended: {error}");
+        }
+    })
+}

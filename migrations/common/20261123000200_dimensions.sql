@@ -1,12 +1,6 @@
 -- What spans have in common is stored once: services, operations, processes, libraries.
 -- Rows are only ever added; the writer caches their ids.
 
--- How this database stores spans. Decided when it is created, one row for ever.
-CREATE TABLE storage (
-    only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
-    flavour  text    NOT NULL CHECK (flavour IN ('timescale', 'postgres'))
-);
-
 CREATE TABLE services (
     id   int  GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     name text NOT NULL UNIQUE

@@ -1,1 +1,8 @@
-//! `spanloom demo`: a shop that sends realistic traffic over OTLP/gRPC.
+//! Demo.
+/// A.
+#[derive(clap::Args)]
+pub struct DemoArgs {}
+/// r
+pub async fn run(_a: DemoArgs) -> anyhow::Result<()> {
+    Ok(())
+}

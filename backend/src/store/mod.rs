@@ -2,8 +2,23 @@
 
 pub mod embedded;
 pub mod flavour;
+pub mod migrate;
+pub mod upkeep;
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use anyhow::Context;
+use sqlx::ConnectOptions;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+
+use crate::config::StorageConfig;
 
 pub use flavour::Flavour;
+
+/// How long a request waits for a connection. Shorter than OTLP clients' time-out of ten seconds,
+/// so that they learn that the database is away.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The database: a pool and what kind of storage it is. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -12,4 +27,32 @@ pub struct Store {
     pub pool: sqlx::PgPool,
     /// How spans are stored.
     pub flavour: Flavour,
+}
+
+impl Store {
+    /// Connects, brings the schema up to date and finds out the flavour.
+    ///
+    /// # Errors
+    /// If the database cannot be reached or a migration fails.
+    pub async fn open(options: PgConnectOptions, config: &StorageConfig) -> anyhow::Result<Self> {
+        let options = options
+            .application_name("spanloom")
+            .log_slow_statements(tracing::log::LevelFilter::Warn, Duration::from_secs(5));
+        let pool = PgPoolOptions::new()
+            .max_connections(config.connections_max)
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .connect_with(options)
+            .await
+            .context("connecting to the database")?;
+        let flavour = migrate::run(&pool, config.chunk_hours).await?;
+        Ok(Self { pool, flavour })
+    }
+}
+
+/// Options from a `postgres://` URL.
+///
+/// # Errors
+/// If the URL is malformed. The message does not repeat it, because it may hold a password.
+pub fn parse_url(url: &str) -> anyhow::Result<PgConnectOptions> {
+    PgConnectOptions::from_str(url).map_err(|_| anyhow::anyhow!("the database URL is malformed"))
 }

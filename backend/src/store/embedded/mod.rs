@@ -10,6 +10,7 @@ mod cluster;
 mod leftover;
 mod place;
 mod process;
+mod running;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -88,7 +89,7 @@ impl EmbeddedPostgres {
 
     /// How to connect to the database `spanloom`, as its owner. The role may create databases.
     pub fn options(&self) -> PgConnectOptions {
-        self.connect_options("spanloom", DATABASE)
+        connect_options(self.socket.path(), "spanloom", DATABASE)
     }
 
     /// PostgreSQL's major version, 15 to 18.
@@ -118,7 +119,7 @@ impl EmbeddedPostgres {
     }
 
     async fn wait_until_ready(&self) -> anyhow::Result<PgConnection> {
-        let options = self.connect_options("postgres", "postgres");
+        let options = connect_options(self.socket.path(), "postgres", "postgres");
         let started = Instant::now();
         let mut told = started;
         loop {
@@ -143,15 +144,15 @@ impl EmbeddedPostgres {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
+}
 
-    fn connect_options(&self, role: &str, database: &str) -> PgConnectOptions {
-        PgConnectOptions::new_without_pgpass()
-            .socket(self.socket.path())
-            .port(PORT)
-            .ssl_mode(PgSslMode::Disable)
-            .username(role)
-            .database(database)
-    }
+fn connect_options(socket: &Path, role: &str, database: &str) -> PgConnectOptions {
+    PgConnectOptions::new_without_pgpass()
+        .socket(socket)
+        .port(PORT)
+        .ssl_mode(PgSslMode::Disable)
+        .username(role)
+        .database(database)
 }
 
 struct Prepared {

@@ -149,6 +149,15 @@ impl Drop for SocketDir {
     }
 }
 
+/// The folder with the socket of a PostgreSQL that runs for `base`.
+pub(super) fn socket_in_use(base: &Path) -> Option<PathBuf> {
+    let temporary = fs::read_to_string(base.join("socket")).map(|text| PathBuf::from(text.trim_end()));
+    [Some(base.join("run")), temporary.ok()]
+        .into_iter()
+        .flatten()
+        .find(|folder| folder.join(SOCKET_NAME).exists())
+}
+
 fn fits_socket(dir: &Path) -> bool {
     dir.join(SOCKET_NAME).as_os_str().as_bytes().len() <= SOCKET_PATH_BYTES_MAX
 }

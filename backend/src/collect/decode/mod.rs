@@ -1,0 +1,190 @@
+//! From wire formats to the one span model.
+
+pub mod native;
+pub mod otlp;
+pub mod otlp_json;
+
+use std::time::Duration;
+
+use spanloom_model::{AttrValue, Attributes, Span};
+
+/// Why a span was not kept. The names are the `reason` label of the metric
+/// `spanloom_spans_rejected_total`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Rejection {
+    /// The trace id is not 16 bytes, or all zero.
+    TraceId,
+    /// The span id is not 8 bytes, or all zero.
+    SpanId,
+    /// The parent's id is neither empty nor 8 bytes.
+    ParentSpanId,
+    /// The span ends before it starts.
+    NegativeDuration,
+    /// The span started before the retention period.
+    TooOld,
+    /// The span starts further in the future than clocks may differ.
+    InFuture,
+}
+
+impl Rejection {
+    /// The metric's label.
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::TraceId => "invalid_trace_id",
+            Self::SpanId => "invalid_span_id",
+            Self::ParentSpanId => "invalid_parent_span_id",
+            Self::NegativeDuration => "negative_duration",
+            Self::TooOld => "too_old",
+            Self::InFuture => "in_future",
+        }
+    }
+
+    /// The same for people.
+    pub fn message(self) -> &'static str {
+        match self {
+            Self::TraceId => "the trace id must be 16 bytes, not all zero",
+            Self::SpanId => "the span id must be 8 bytes, not all zero",
+            Self::ParentSpanId => "the parent span id must be empty or 8 bytes",
+            Self::NegativeDuration => "the span ends before it starts",
+            Self::TooOld => "the span started before the retention period",
+            Self::InFuture => "the span starts in the future: check the clock of its host",
+        }
+    }
+
+    const ALL: [Self; 6] = [
+        Self::TraceId,
+        Self::SpanId,
+        Self::ParentSpanId,
+        Self::NegativeDuration,
+        Self::TooOld,
+        Self::InFuture,
+    ];
+}
+
+/// How many spans of a request were not kept, and why.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Rejected {
+    counts: [u64; Rejection::ALL.len()],
+}
+
+impl Rejected {
+    /// Counts one more.
+    pub fn add(&mut self, rejection: Rejection) {
+        self.counts[rejection as usize] += 1;
+    }
+
+    /// All of them.
+    pub fn total(&self) -> u64 {
+        self.counts.iter().sum()
+    }
+
+    /// Reasons that occurred, with their counts.
+    pub fn iter(&self) -> impl Iterator<Item = (Rejection, u64)> {
+        Rejection::ALL.into_iter().zip(self.counts).filter(|(_, count)| *count > 0)
+    }
+
+    /// One line for the client; empty if nothing was rejected.
+    pub fn message(&self) -> String {
+        let reasons: Vec<String> = self
+            .iter()
+            .map(|(rejection, count)| format!("{count} spans: {}", rejection.message()))
+            .collect();
+        reasons.join("; ")
+    }
+}
+
+/// What a request held.
+#[derive(Debug, Default)]
+pub struct Decoded {
+    /// Spans worth keeping, in the order sent.
+    pub spans: Vec<Span>,
+    /// What is left out of `spans`.
+    pub rejected: Rejected,
+}
+
+/// When a span may start, nanoseconds since the epoch, both inclusive.
+#[derive(Debug, Clone, Copy)]
+pub struct TimeBounds {
+    /// Earlier spans are past retention.
+    pub oldest_ns: i64,
+    /// Later spans have a wrong clock.
+    pub newest_ns: i64,
+}
+
+impl TimeBounds {
+    /// Around `now_ns`.
+    pub fn around(now_ns: i64, retention: Duration, future: Duration) -> Self {
+        Self { oldest_ns: now_ns - nanos(retention), newest_ns: now_ns + nanos(future) }
+    }
+
+    /// Checks start and end of a span, both in nanoseconds since the epoch; gives its duration.
+    pub fn check(&self, start_ns: u64, end_ns: u64) -> Result<(i64, i64), Rejection> {
+        // Beyond i64 lies the year 2262.
+        let start_ns = i64::try_from(start_ns).map_err(|_| Rejection::InFuture)?;
+        if start_ns < self.oldest_ns {
+            return Err(Rejection::TooOld);
+        }
+        if start_ns > self.newest_ns {
+            return Err(Rejection::InFuture);
+        }
+        let end_ns = i64::try_from(end_ns).map_err(|_| Rejection::InFuture)?;
+        if end_ns < start_ns {
+            return Err(Rejection::NegativeDuration);
+        }
+        Ok((start_ns, end_ns - start_ns))
+    }
+}
+
+fn nanos(duration: Duration) -> i64 {
+    i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX)
+}
+
+/// PostgreSQL's text cannot hold NUL: it becomes the replacement character.
+pub(crate) fn clean(text: String) -> String {
+    if text.contains('\0') { text.replace('\0', "\u{fffd}") } else { text }
+}
+
+/// The same for all text inside a value.
+pub(crate) fn clean_value(value: AttrValue) -> AttrValue {
+    match value {
+        AttrValue::String(text) => AttrValue::String(clean(text)),
+        AttrValue::Array(values) => AttrValue::Array(values.into_iter().map(clean_value).collect()),
+        AttrValue::Map(map) => AttrValue::Map(clean_attributes(&map)),
+        other => other,
+    }
+}
+
+pub(crate) fn clean_attributes(attributes: &Attributes) -> Attributes {
+    attributes.iter().map(|(key, value)| (clean(key.to_owned()), clean_value(value.clone()))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_bounds_tell_each_fault_apart() {
+        let bounds = TimeBounds { oldest_ns: 1_000, newest_ns: 2_000 };
+        assert_eq!(bounds.check(1_000, 1_000), Ok((1_000, 0)), "the bounds are inclusive");
+        assert_eq!(bounds.check(2_000, 9_000), Ok((2_000, 7_000)), "only the start is bounded");
+        assert_eq!(bounds.check(999, 1_500), Err(Rejection::TooOld));
+        assert_eq!(bounds.check(2_001, 2_002), Err(Rejection::InFuture));
+        assert_eq!(bounds.check(u64::MAX, 0), Err(Rejection::InFuture));
+        assert_eq!(bounds.check(1_500, 1_499), Err(Rejection::NegativeDuration));
+    }
+
+    #[test]
+    fn the_message_counts_by_reason() {
+        let mut rejected = Rejected::default();
+        assert_eq!(rejected.message(), "");
+        rejected.add(Rejection::SpanId);
+        rejected.add(Rejection::SpanId);
+        rejected.add(Rejection::TooOld);
+        assert_eq!(rejected.total(), 3);
+        assert_eq!(
+            rejected.message(),
+            "2 spans: the span id must be 8 bytes, not all zero; \
+             1 spans: the span started before the retention period"
+        );
+    }
+}

@@ -1,0 +1,122 @@
+//! The native format: `POST /api/v1/spans`.
+
+use actix_web::{HttpRequest, HttpResponse, post, web};
+use serde::Serialize;
+use spanloom_model::api::Problem;
+
+use super::body::{self, BodyError};
+use super::{RETRY_AFTER_SECONDS, Receiver};
+use crate::collect::decode::{Decoded, Rejected, native};
+use crate::collect::queue::SubmitError;
+use crate::identity::extract::IngestClient;
+use crate::web::{ApiError, ApiResult};
+
+/// How many spans were stored.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+struct Accepted {
+    /// Spans of the request; a span that was stored before counts.
+    #[schema(example = 2)]
+    accepted: usize,
+}
+
+/// Shapes for the OpenAPI document: what [`native::decode`] reads by hand, in order to tell every
+/// fault with its place.
+#[derive(utoipa::ToSchema)]
+#[schema(rename_all = "camelCase")]
+#[expect(dead_code, reason = "documents the body")]
+pub struct NativeSpan {
+    /// 32 hexadecimal digits, not all zero.
+    #[schema(example = "4bf92f3577b34da6a3ce929d0e0e4736", pattern = "^[0-9a-fA-F]{32}$")]
+    trace_id: String,
+    /// 16 hexadecimal digits, not all zero.
+    #[schema(example = "00f067aa0ba902b7", pattern = "^[0-9a-fA-F]{16}$")]
+    span_id: String,
+    /// 16 hexadecimal digits; missing for a root.
+    parent_span_id: Option<String>,
+    /// The operation.
+    #[schema(example = "GET /cart", min_length = 1)]
+    name: String,
+    /// RFC 3339, or integer microseconds since the epoch.
+    start_time: serde_json::Value,
+    /// Microseconds.
+    #[schema(example = 1500, minimum = 0)]
+    duration: i64,
+    /// Attributes by key.
+    tags: Option<spanloom_model::Attributes>,
+    /// The service; the tag `service.name` if missing, else `unknown_service`.
+    #[schema(example = "cart")]
+    service_name: Option<String>,
+    /// The part it plays in a call.
+    kind: Option<spanloom_model::SpanKind>,
+    /// How it ended.
+    status: Option<spanloom_model::SpanStatus>,
+}
+
+/// Receive spans as plain JSON
+///
+/// For clients without an OpenTelemetry SDK. A request is stored whole or not at all; the answer to
+/// a faulty one lists what is wrong with which field. Answered after the spans are stored.
+#[utoipa::path(
+    tag = "ingest",
+    request_body(content = Vec<NativeSpan>, example = json!([{
+        "traceId": "4bf92f3577b34da6a3ce929d0e0e4736", "spanId": "00f067aa0ba902b7", "name": "GET /cart",
+        "startTime": "2026-11-23T10:00:00.123456Z", "duration": 1500, "serviceName": "cart", "kind": "server",
+        "tags": {"http.request.method": "GET", "http.response.status_code": 200}
+    }])),
+    responses(
+        (status = 200, description = "Stored", body = Accepted),
+        (status = 400, description = "Something is wrong with the spans; nothing was stored", body = Problem,
+            content_type = "application/problem+json", example = json!({
+                "type": "/problems/invalid_request", "title": "The request is not valid", "status": 400,
+                "code": "invalid_request", "detail": "[0].traceId: must be 32 hexadecimal digits",
+                "errors": [{"field": "[0].traceId", "message": "must be 32 hexadecimal digits"}]
+            })),
+        (status = 401, description = "No key, or one that is not valid", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "The key lacks the scope `ingest`", body = Problem, content_type = "application/problem+json"),
+        (status = 413, description = "The body is too large", body = Problem, content_type = "application/problem+json"),
+        (status = 415, description = "Another content encoding", body = Problem, content_type = "application/problem+json"),
+        (status = 429, description = "Too much is waiting: send again after `Retry-After` seconds", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "The database is away: send again after `Retry-After` seconds", body = Problem, content_type = "application/problem+json"),
+    ),
+    extensions(("x-required-role" = json!("ingest"))),
+    security(("ingest_key" = []), ()),
+)]
+#[post("/spans")]
+pub async fn receive_spans(
+    request: HttpRequest,
+    _client: IngestClient,
+    payload: web::Payload,
+    receiver: web::Data<Receiver>,
+) -> ApiResult<HttpResponse> {
+    let limit_bytes = receiver.body_bytes_max;
+    let body = body::read(&request, payload, limit_bytes).await.map_err(|error| match error {
+        BodyError::TooLarge => ApiError::too_large(limit_bytes),
+        BodyError::Encoding(name) => {
+            ApiError::unsupported_media_type(format!("Content-Encoding {name:?} is not supported"))
+        }
+        BodyError::Malformed(detail) => ApiError::bad_request(detail),
+    })?;
+    let size_bytes = body.len();
+    let bounds = receiver.bounds();
+    let spans_max = receiver.spans_per_request_max;
+    let spans = web::block(move || {
+        let list: Vec<serde_json::Value> = serde_json::from_slice(&body)
+            .map_err(|error| ApiError::bad_request(format!("not a JSON list of spans: {error}")))?;
+        if list.len() > spans_max {
+            return Err(ApiError::invalid("", format!("at most {spans_max} spans in a request")));
+        }
+        native::decode(list, bounds).map_err(ApiError::invalid_fields)
+    })
+    .await
+    .map_err(|_| ApiError::unavailable("the server is shutting down", RETRY_AFTER_SECONDS))??;
+    let accepted = spans.len();
+    let decoded = Decoded { spans, rejected: Rejected::default() };
+    receiver.accept("native", decoded, size_bytes).await.map_err(|error| match error {
+        SubmitError::Full => ApiError::too_many_requests(error.to_string(), RETRY_AFTER_SECONDS),
+        SubmitError::Unavailable | SubmitError::Stopping => {
+            ApiError::unavailable(error.to_string(), RETRY_AFTER_SECONDS)
+        }
+        SubmitError::Refused => ApiError::internal(error),
+    })?;
+    Ok(HttpResponse::Ok().json(Accepted { accepted }))
+}

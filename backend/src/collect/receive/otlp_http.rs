@@ -1,0 +1,198 @@
+//! OTLP over HTTP: `POST /v1/traces`, as the specification's section "OTLP/HTTP" tells it.
+
+use actix_web::http::{StatusCode, header};
+use actix_web::{HttpRequest, HttpResponse, post, web};
+use opentelemetry_proto::tonic::collector::trace::v1::{
+    ExportTracePartialSuccess, ExportTraceServiceRequest, ExportTraceServiceResponse,
+};
+use prost::Message;
+use serde_json::json;
+use spanloom_model::api::Problem;
+
+use super::body::{self, BodyError};
+use super::{RETRY_AFTER_SECONDS, Receiver};
+use crate::collect::decode::{Rejected, otlp, otlp_json};
+use crate::collect::queue::SubmitError;
+use crate::identity::extract::IngestClient;
+
+/// The request's content type, which is the response's too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Encoding {
+    Protobuf,
+    Json,
+}
+
+impl Encoding {
+    fn of(request: &HttpRequest) -> Option<Self> {
+        let value = request.headers().get(header::CONTENT_TYPE)?.to_str().ok()?;
+        match value.split(';').next()?.trim().to_lowercase().as_str() {
+            "application/x-protobuf" => Some(Self::Protobuf),
+            "application/json" => Some(Self::Json),
+            _ => None,
+        }
+    }
+
+    fn content_type(self) -> &'static str {
+        match self {
+            Self::Protobuf => "application/x-protobuf",
+            Self::Json => "application/json",
+        }
+    }
+
+    fn protocol(self) -> &'static str {
+        match self {
+            Self::Protobuf => "otlp_http_protobuf",
+            Self::Json => "otlp_http_json",
+        }
+    }
+}
+
+/// Receive spans by OTLP/HTTP
+///
+/// Protobuf (`application/x-protobuf`) or JSON (`application/json`), plain, gzip or zstd. Answered
+/// after the spans are stored. Spans that cannot be kept are counted and explained in
+/// `partialSuccess`; the others are stored. Served on the OTLP/HTTP port and on the main port.
+#[utoipa::path(
+    tag = "ingest",
+    request_body(
+        description = "An `ExportTraceServiceRequest`",
+        content(
+            (serde_json::Value = "application/json", example = json!({"resourceSpans": [{
+                "resource": {"attributes": [{"key": "service.name", "value": {"stringValue": "checkout"}}]},
+                "scopeSpans": [{"scope": {"name": "manual"}, "spans": [{
+                    "traceId": "5b8efff798038103d269b633813fc60c", "spanId": "eee19b7ec3c1b174",
+                    "name": "POST /checkout", "kind": 2,
+                    "startTimeUnixNano": "1795400000000000000", "endTimeUnixNano": "1795400000250000000"
+                }]}]
+            }]})),
+            (Vec<u8> = "application/x-protobuf")
+        )
+    ),
+    responses(
+        (status = 200, description = "Stored, all or in part: see `partialSuccess`",
+            body = serde_json::Value, content_type = "application/json",
+            example = json!({"partialSuccess": {"rejectedSpans": "1", "errorMessage": "1 spans: the span id must be 8 bytes, not all zero"}})),
+        (status = 400, description = "The body is not OTLP; a `google.rpc.Status`", body = serde_json::Value,
+            content_type = "application/json", example = json!({"code": 3, "message": "EOF while parsing a value at line 1 column 0"})),
+        (status = 401, description = "No key, or one that is not valid", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "The key lacks the scope `ingest`", body = Problem, content_type = "application/problem+json"),
+        (status = 413, description = "The body is too large, as sent or decompressed", body = serde_json::Value,
+            content_type = "application/json", example = json!({"code": 3, "message": "the body is larger than 33554432 bytes"})),
+        (status = 415, description = "Another content type or encoding", body = serde_json::Value,
+            content_type = "application/json", example = json!({"code": 3, "message": "Content-Encoding \"lzma\" is not supported"})),
+        (status = 429, description = "Too much is waiting: send again after `Retry-After` seconds", body = serde_json::Value,
+            content_type = "application/json", example = json!({"code": 8, "message": "too many spans are waiting to be written"})),
+        (status = 503, description = "The database is away: send again after `Retry-After` seconds", body = serde_json::Value,
+            content_type = "application/json", example = json!({"code": 14, "message": "the database cannot be reached"})),
+    ),
+    extensions(("x-required-role" = json!("ingest"))),
+    security(("ingest_key" = []), ()),
+)]
+#[post("/v1/traces")]
+pub async fn export_traces(
+    request: HttpRequest,
+    _client: IngestClient,
+    payload: web::Payload,
+    receiver: web::Data<Receiver>,
+) -> HttpResponse {
+    let Some(encoding) = Encoding::of(&request) else {
+        let message = "Content-Type must be application/x-protobuf or application/json";
+        return failure(
+            Encoding::Json,
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            tonic::Code::InvalidArgument,
+            message,
+        );
+    };
+    let limit_bytes = receiver.body_bytes_max;
+    let body = match body::read(&request, payload, limit_bytes).await {
+        Ok(body) => body,
+        Err(error) => return unreadable(encoding, &error, limit_bytes),
+    };
+    let size_bytes = body.len();
+    let bounds = receiver.bounds();
+    // Decoding a large body takes milliseconds: not on the thread that serves other connections.
+    let decoded = web::block(move || {
+        let request = match encoding {
+            Encoding::Protobuf => {
+                ExportTraceServiceRequest::decode(body).map_err(|error| error.to_string())
+            }
+            Encoding::Json => otlp_json::parse(&body).map_err(|error| error.to_string()),
+        };
+        request.map(|request| otlp::decode(request, bounds))
+    })
+    .await;
+    let decoded = match decoded {
+        Ok(Ok(decoded)) => decoded,
+        Ok(Err(message)) => {
+            return failure(encoding, StatusCode::BAD_REQUEST, tonic::Code::InvalidArgument, &message);
+        }
+        Err(_) => return refused(encoding, &SubmitError::Stopping),
+    };
+    match receiver.accept(encoding.protocol(), decoded, size_bytes).await {
+        Ok(rejected) => success(encoding, &rejected),
+        Err(error) => refused(encoding, &error),
+    }
+}
+
+fn success(encoding: Encoding, rejected: &Rejected) -> HttpResponse {
+    let message = rejected.message();
+    let body = match encoding {
+        Encoding::Protobuf => {
+            let partial_success = (rejected.total() > 0).then(|| ExportTracePartialSuccess {
+                rejected_spans: rejected.total() as i64,
+                error_message: message,
+            });
+            ExportTraceServiceResponse { partial_success }.encode_to_vec()
+        }
+        Encoding::Json if rejected.total() == 0 => b"{}".to_vec(),
+        Encoding::Json => {
+            // 64-bit integers are strings in protobuf's JSON.
+            let rejected_spans = rejected.total().to_string();
+            json!({"partialSuccess": {"rejectedSpans": rejected_spans, "errorMessage": message}})
+                .to_string()
+                .into_bytes()
+        }
+    };
+    HttpResponse::Ok().content_type(encoding.content_type()).body(body)
+}
+
+fn unreadable(encoding: Encoding, error: &BodyError, limit_bytes: usize) -> HttpResponse {
+    let (status, message) = match error {
+        BodyError::TooLarge => {
+            (StatusCode::PAYLOAD_TOO_LARGE, format!("the body is larger than {limit_bytes} bytes"))
+        }
+        BodyError::Encoding(name) => {
+            (StatusCode::UNSUPPORTED_MEDIA_TYPE, format!("Content-Encoding {name:?} is not supported"))
+        }
+        BodyError::Malformed(detail) => (StatusCode::BAD_REQUEST, detail.clone()),
+    };
+    failure(encoding, status, tonic::Code::InvalidArgument, &message)
+}
+
+fn refused(encoding: Encoding, error: &SubmitError) -> HttpResponse {
+    let (status, code) = match error {
+        SubmitError::Full => (StatusCode::TOO_MANY_REQUESTS, tonic::Code::ResourceExhausted),
+        SubmitError::Unavailable | SubmitError::Stopping => {
+            (StatusCode::SERVICE_UNAVAILABLE, tonic::Code::Unavailable)
+        }
+        SubmitError::Refused => (StatusCode::INTERNAL_SERVER_ERROR, tonic::Code::Internal),
+    };
+    failure(encoding, status, code, &error.to_string())
+}
+
+/// A `google.rpc.Status` in the request's own encoding.
+fn failure(encoding: Encoding, status: StatusCode, code: tonic::Code, message: &str) -> HttpResponse {
+    let body = match encoding {
+        Encoding::Protobuf => {
+            tonic_types::Status { code: code as i32, message: message.to_owned(), details: Vec::new() }
+                .encode_to_vec()
+        }
+        Encoding::Json => json!({"code": code as i32, "message": message}).to_string().into_bytes(),
+    };
+    let mut response = HttpResponse::build(status);
+    if matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
+        response.insert_header((header::RETRY_AFTER, RETRY_AFTER_SECONDS));
+    }
+    response.content_type(encoding.content_type()).body(body)
+}

@@ -1,0 +1,147 @@
+//! PostgreSQL's binary COPY format, as "Binary Format" in the documentation of COPY tells it.
+
+use uuid::Uuid;
+
+const SIGNATURE: &[u8] = b"PGCOPY\n\xff\r\n\0";
+
+/// Microseconds from the Unix epoch to PostgreSQL's, 2000-01-01.
+const EPOCH_US: i64 = 946_684_800_000_000;
+
+/// The type of int4 elements in an array's header.
+const INT4_OID: u32 = 23;
+
+/// Rows in binary form. Each row is begun with its number of columns, then every column is put.
+pub struct CopyBuffer {
+    bytes: Vec<u8>,
+}
+
+impl CopyBuffer {
+    /// An empty one, with the header and room for `capacity` bytes.
+    pub fn with_capacity(capacity: usize) -> Self {
+        let mut bytes = Vec::with_capacity(capacity + 21);
+        bytes.extend_from_slice(SIGNATURE);
+        // No flags, no header extension.
+        bytes.extend_from_slice(&[0; 8]);
+        Self { bytes }
+    }
+
+    /// Begins a row.
+    pub fn row(&mut self, columns: i16) {
+        self.bytes.extend_from_slice(&columns.to_be_bytes());
+    }
+
+    fn field(&mut self, value: &[u8]) {
+        self.bytes.extend_from_slice(&(value.len() as i32).to_be_bytes());
+        self.bytes.extend_from_slice(value);
+    }
+
+    /// NULL of any type.
+    pub fn null(&mut self) {
+        self.bytes.extend_from_slice(&(-1_i32).to_be_bytes());
+    }
+
+    /// smallint
+    pub fn i16(&mut self, value: i16) {
+        self.field(&value.to_be_bytes());
+    }
+
+    /// int
+    pub fn i32(&mut self, value: i32) {
+        self.field(&value.to_be_bytes());
+    }
+
+    /// int, or NULL
+    pub fn i32_or_null(&mut self, value: Option<i32>) {
+        match value {
+            Some(value) => self.i32(value),
+            None => self.null(),
+        }
+    }
+
+    /// int of a count; NULL for zero
+    pub fn count(&mut self, count: u32) {
+        self.i32_or_null((count > 0).then(|| i32::try_from(count).unwrap_or(i32::MAX)));
+    }
+
+    /// bigint
+    pub fn i64(&mut self, value: i64) {
+        self.field(&value.to_be_bytes());
+    }
+
+    /// bigint, or NULL
+    pub fn i64_or_null(&mut self, value: Option<i64>) {
+        match value {
+            Some(value) => self.i64(value),
+            None => self.null(),
+        }
+    }
+
+    /// real
+    pub fn f32(&mut self, value: f32) {
+        self.field(&value.to_be_bytes());
+    }
+
+    /// double precision
+    pub fn f64(&mut self, value: f64) {
+        self.field(&value.to_be_bytes());
+    }
+
+    /// uuid
+    pub fn uuid(&mut self, value: u128) {
+        self.field(Uuid::from_u128(value).as_bytes());
+    }
+
+    /// timestamptz, from microseconds since the Unix epoch
+    pub fn timestamp_us(&mut self, unix_us: i64) {
+        self.i64(unix_us - EPOCH_US);
+    }
+
+    /// text
+    pub fn text(&mut self, value: &str) {
+        self.field(value.as_bytes());
+    }
+
+    /// text; NULL for the empty string
+    pub fn text_or_null(&mut self, value: &str) {
+        if value.is_empty() { self.null() } else { self.text(value) }
+    }
+
+    /// text holding JSON, written in place without a copy
+    pub fn json<T: serde::Serialize + ?Sized>(&mut self, value: &T) -> serde_json::Result<()> {
+        let length_at = self.bytes.len();
+        self.bytes.extend_from_slice(&[0; 4]);
+        serde_json::to_writer(&mut self.bytes, value)?;
+        let length = (self.bytes.len() - length_at - 4) as i32;
+        self.bytes[length_at..length_at + 4].copy_from_slice(&length.to_be_bytes());
+        Ok(())
+    }
+
+    /// JSON list; NULL for an empty one
+    pub fn json_or_null<T: serde::Serialize>(&mut self, values: &[T]) -> serde_json::Result<()> {
+        if values.is_empty() {
+            self.null();
+            return Ok(());
+        }
+        self.json(values)
+    }
+
+    /// int[] of one dimension
+    pub fn i32_array(&mut self, values: impl ExactSizeIterator<Item = i32>) {
+        let count = values.len() as i32;
+        let length = 20 + count * 8;
+        self.bytes.extend_from_slice(&length.to_be_bytes());
+        let dimensions = i32::from(count > 0);
+        for header in [dimensions, 0, INT4_OID as i32, count, 1] {
+            self.bytes.extend_from_slice(&header.to_be_bytes());
+        }
+        for value in values {
+            self.i32(value);
+        }
+    }
+
+    /// The whole, with the trailer.
+    pub fn finish(mut self) -> Vec<u8> {
+        self.bytes.extend_from_slice(&(-1_i16).to_be_bytes());
+        self.bytes
+    }
+}

@@ -1,0 +1,84 @@
+//! The OpenAPI document and its browsable page.
+
+use actix_web::App;
+use utoipa::openapi::OpenApi as Document;
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityScheme};
+use utoipa::{Modify, OpenApi};
+use utoipa_actix_web::AppExt;
+use utoipa_swagger_ui::{Config, SwaggerUi};
+
+use super::routes;
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Spanloom",
+        description = "Distributed tracing on PostgreSQL.\n\n\
+            Times are RFC 3339 or integers whose unit ends the field's name. Errors are RFC 9457 problem \
+            details with a stable `code`; ingest endpoints of other protocols answer in those protocols' \
+            manner. Every operation names the role it needs in `x-required-role`; each role includes the \
+            ones before it: viewer, editor, admin. A key with the scope `read` is a viewer, one with the \
+            scope `ingest` sends spans.",
+        license(name = "Apache-2.0", identifier = "Apache-2.0")
+    ),
+    tags(
+        (name = "ingest", description = "Sending spans"),
+        (name = "traces", description = "Searching and reading traces"),
+        (name = "services", description = "Services and their operations"),
+        (name = "tags", description = "Completion of attribute keys and values"),
+        (name = "auth", description = "Logging in and out"),
+        (name = "users", description = "People"),
+        (name = "keys", description = "API keys"),
+        (name = "operate", description = "Health and metrics of Spanloom itself"),
+    ),
+    modifiers(&Security)
+)]
+struct ApiDoc;
+
+struct Security;
+
+impl Modify for Security {
+    fn modify(&self, document: &mut Document) {
+        let components = document.components.get_or_insert_default();
+        let bearer = |description: &str| {
+            let mut scheme = Http::new(HttpAuthScheme::Bearer);
+            scheme.description = Some(description.to_owned());
+            SecurityScheme::Http(scheme)
+        };
+        components.add_security_scheme(
+            "session",
+            SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::with_description(
+                "spanloom_access",
+                "A person's session, opened by `POST /api/v1/auth/login`. Requests that change something \
+                 need the header `X-CSRF-Token` too.",
+            ))),
+        );
+        components.add_security_scheme("read_key", bearer("An API key with the scope `read`"));
+        components.add_security_scheme("ingest_key", bearer("An API key with the scope `ingest`"));
+    }
+}
+
+/// The document as it is served and checked in.
+pub fn document() -> Document {
+    let (_, document) = App::new()
+        .into_utoipa_app()
+        .openapi(ApiDoc::openapi())
+        .configure(routes::documented)
+        .split_for_parts();
+    document
+}
+
+/// The same as the text in `openapi/openapi.json`.
+///
+/// # Errors
+/// Never in practice: the document serializes.
+pub fn document_text() -> anyhow::Result<String> {
+    Ok(document().to_pretty_json()? + "\n")
+}
+
+/// The browsable page at `/api/docs/` and the document at `/api/openapi.json`, all from this binary.
+pub fn page() -> SwaggerUi {
+    SwaggerUi::new("/api/docs/{_:.*}")
+        .url("/api/openapi.json", document())
+        .config(Config::default().validator_url("none").display_request_duration(true))
+}

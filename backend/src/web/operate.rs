@@ -1,0 +1,87 @@
+//! For operators: health, readiness and Spanloom's own metrics.
+
+use std::time::Duration;
+
+use actix_web::{HttpResponse, get, web};
+use metrics_exporter_prometheus::PrometheusHandle;
+use serde::Serialize;
+
+use crate::collect::Collector;
+use crate::store::{Store, migrate};
+
+/// Longer, and the database counts as unreachable.
+const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Is the process alive?
+///
+/// For liveness probes: says nothing about the database.
+#[utoipa::path(
+    tag = "operate",
+    responses((status = 200, description = "Alive", body = String, content_type = "text/plain", example = "ok")),
+    extensions(("x-required-role" = json!("public"))),
+)]
+#[get("/healthz")]
+pub async fn healthz() -> &'static str {
+    "ok"
+}
+
+/// Whether the server can do its work.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+struct Readiness {
+    /// Everything below holds.
+    #[schema(example = true)]
+    ready: bool,
+    /// The database answers.
+    #[schema(example = true)]
+    database: bool,
+    /// The database has every migration of this program.
+    #[schema(example = true)]
+    migrations: bool,
+}
+
+/// Can the server do its work?
+///
+/// For readiness probes: the database answers and its schema is current.
+#[utoipa::path(
+    tag = "operate",
+    responses(
+        (status = 200, description = "Ready", body = Readiness),
+        (status = 503, description = "Not ready", body = Readiness,
+            example = json!({"ready": false, "database": false, "migrations": false})),
+    ),
+    extensions(("x-required-role" = json!("public"))),
+)]
+#[get("/readyz")]
+pub async fn readyz(store: web::Data<Store>) -> HttpResponse {
+    let current =
+        tokio::time::timeout(CHECK_TIMEOUT, migrate::is_current(&store.pool, store.flavour)).await;
+    let (database, migrations) = match current {
+        Ok(Ok(current)) => (true, current),
+        Ok(Err(_)) | Err(_) => (false, false),
+    };
+    let readiness = Readiness { ready: database && migrations, database, migrations };
+    if readiness.ready {
+        HttpResponse::Ok().json(readiness)
+    } else {
+        HttpResponse::ServiceUnavailable().json(readiness)
+    }
+}
+
+/// Spanloom's own metrics
+///
+/// In Prometheus' text format: spans received, rejected by reason, written and left out as
+/// duplicates; bytes; queue depth; write latency.
+#[utoipa::path(
+    tag = "operate",
+    responses((status = 200, description = "Metrics", body = String, content_type = "text/plain",
+        example = "# TYPE spanloom_spans_written_total counter\nspanloom_spans_written_total 4711\n")),
+    extensions(("x-required-role" = json!("public"))),
+)]
+#[get("/metrics")]
+pub async fn metrics_text(
+    recorder: web::Data<PrometheusHandle>,
+    collector: web::Data<Collector>,
+) -> HttpResponse {
+    metrics::gauge!("spanloom_queue_bytes").set(collector.queued_bytes() as f64);
+    HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(recorder.render())
+}
