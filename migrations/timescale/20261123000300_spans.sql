@@ -88,15 +88,3 @@ CALL add_columnstore_policy('traces', after => interval '12 hours');
 -- Chunks are made by TimescaleDB; the writer calls this on either flavour.
 CREATE FUNCTION ensure_partitions(from_time timestamptz, to_time timestamptz) RETURNS void
 LANGUAGE sql AS '';
-
--- Drops what lies wholly before the two times: spans, traces and minutes before the first, hours
--- and days before the second. Returns the names of the chunks that went.
-CREATE FUNCTION drop_before(spans_before timestamptz, rollups_before timestamptz) RETURNS SETOF text
-LANGUAGE sql AS $$
-    SELECT drop_chunks('spans', older_than => spans_before)
-    UNION ALL SELECT drop_chunks('traces', older_than => spans_before)
-    UNION ALL SELECT drop_chunks('span_metrics', older_than => spans_before)
-    UNION ALL SELECT drop_chunks('metrics_1m', older_than => spans_before)
-    UNION ALL SELECT drop_chunks('metrics_1h', older_than => rollups_before)
-    UNION ALL SELECT drop_chunks('metrics_1d', older_than => rollups_before)
-$$;

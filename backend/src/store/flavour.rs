@@ -51,6 +51,18 @@ async fn probe(connection: &mut PgConnection) -> anyhow::Result<Flavour> {
     if !offered {
         return Ok(Flavour::Postgres);
     }
+    // Its loader defines the setting. Without the loader the statement below would not only fail,
+    // it would end the connection.
+    let loaded: bool =
+        sqlx::query_scalar("SELECT current_setting('timescaledb.disable_load', true) IS NOT NULL")
+            .fetch_one(&mut *connection)
+            .await?;
+    if !loaded {
+        tracing::warn!(
+            "TimescaleDB is installed but not in shared_preload_libraries, storing in plain PostgreSQL"
+        );
+        return Ok(Flavour::Postgres);
+    }
     if let Err(error) =
         sqlx::query("CREATE EXTENSION IF NOT EXISTS timescaledb").execute(&mut *connection).await
     {

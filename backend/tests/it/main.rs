@@ -1,4 +1,12 @@
-//! The integration tests, one binary.
+//! Integration tests: the real server on a real PostgreSQL, a database for each test.
+//!
+//! `SPANLOOM_TEST_DATABASE_URL` names a server to use, where a database may be created for each
+//! test; without it a private PostgreSQL is started.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop there")]
 
 mod embedded;
+mod harness;
+mod ingest;
+mod migrations;
+mod openapi;
+mod operate;

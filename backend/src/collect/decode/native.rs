@@ -35,6 +35,9 @@ pub fn decode(body: Vec<Value>, bounds: TimeBounds) -> Result<Vec<Span>, Vec<Fie
     let scope = Arc::new(Scope::default());
     let mut spans = Vec::with_capacity(body.len());
     for (index, item) in body.into_iter().enumerate() {
+        if errors.list.len() >= ERRORS_MAX {
+            break;
+        }
         errors.index = index;
         let Value::Object(fields) = item else {
             errors.add("", "must be an object");
@@ -42,9 +45,6 @@ pub fn decode(body: Vec<Value>, bounds: TimeBounds) -> Result<Vec<Span>, Vec<Fie
         };
         if let Some(span) = span(fields, bounds, &mut resources, &scope, &mut errors) {
             spans.push(span);
-        }
-        if errors.list.len() >= ERRORS_MAX {
-            break;
         }
     }
     if errors.list.is_empty() { Ok(spans) } else { Err(errors.list) }

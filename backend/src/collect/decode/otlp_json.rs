@@ -16,6 +16,10 @@ use serde::{Deserialize, Deserializer};
 
 /// Reads a request. The error says where the JSON does not fit.
 pub fn parse(body: &[u8]) -> Result<ExportTraceServiceRequest, serde_json::Error> {
+    if body.trim_ascii_start().first() == Some(&b'[') {
+        // serde would read the struct from a list, and `[]` would pass as an empty request.
+        return Err(serde_json::Error::custom("expected an object"));
+    }
     let request: Request = serde_json::from_slice(body)?;
     let resource_spans = request.resource_spans.into_iter().map(ResourceSpans::into_proto).collect();
     Ok(ExportTraceServiceRequest { resource_spans })

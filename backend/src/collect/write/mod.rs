@@ -148,21 +148,23 @@ impl Writer {
             return Ok(0);
         }
         let rows = tokio::task::block_in_place(|| batch::encode(&new))?;
-        if self.store.flavour == Flavour::Timescale && new.len() >= DIRECT_COMPRESS_SPANS_MIN {
+        let direct = self.store.flavour == Flavour::Timescale && new.len() >= DIRECT_COMPRESS_SPANS_MIN;
+        if direct {
             sqlx::query("SET LOCAL timescaledb.enable_direct_compress_copy = on")
                 .execute(&mut *transaction)
                 .await?;
         }
-        let mut bytes = 0;
-        for (statement, rows) in [
-            (batch::COPY_SPANS, rows.spans),
-            (batch::COPY_TRACES, rows.traces),
-            (batch::COPY_METRICS, rows.metrics),
-        ] {
-            bytes += rows.len();
-            copy(&mut transaction, statement, &rows).await.context(statement)?;
+        copy(&mut transaction, batch::COPY_SPANS, &rows.spans).await.context("adding spans")?;
+        if direct {
+            // The few rows of the other tables would make columnstore batches of a handful each.
+            sqlx::query("SET LOCAL timescaledb.enable_direct_compress_copy = off")
+                .execute(&mut *transaction)
+                .await?;
         }
+        copy(&mut transaction, batch::COPY_TRACES, &rows.traces).await.context("adding traces")?;
+        copy(&mut transaction, batch::COPY_METRICS, &rows.metrics).await.context("adding metrics")?;
         transaction.commit().await?;
+        let bytes = rows.spans.len() + rows.traces.len() + rows.metrics.len();
         metrics::counter!("spanloom_written_bytes_total").increment(bytes as u64);
         Ok(new.len())
     }

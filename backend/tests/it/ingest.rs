@@ -1,0 +1,348 @@
+//! Receiving and writing, through real sockets.
+
+use std::io::Write as _;
+
+use opentelemetry_proto::tonic::collector::trace::v1::trace_service_client::TraceServiceClient;
+use opentelemetry_proto::tonic::collector::trace::v1::{
+    ExportTraceServiceRequest, ExportTraceServiceResponse,
+};
+use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
+use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
+use opentelemetry_proto::tonic::resource::v1::Resource;
+use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
+use prost::Message as _;
+use reqwest::StatusCode;
+use serde_json::{Value, json};
+use spanloom_model::api::KeyScope;
+use tonic::Code;
+use tonic::codec::CompressionEncoding;
+use tonic_types::StatusExt as _;
+
+use super::harness::{Spanloom, ago_ns, now_us};
+
+fn attribute(key: &str, value: &str) -> KeyValue {
+    let value = Some(AnyValue { value: Some(Any::StringValue(value.to_owned())) });
+    KeyValue { key: key.to_owned(), value, ..KeyValue::default() }
+}
+
+fn span(trace: u8, span: u8) -> Span {
+    Span {
+        trace_id: vec![trace; 16],
+        span_id: vec![span; 8],
+        name: "op".into(),
+        kind: 2,
+        start_time_unix_nano: ago_ns(1),
+        end_time_unix_nano: ago_ns(0),
+        ..Span::default()
+    }
+}
+
+fn request(spans: Vec<Span>) -> ExportTraceServiceRequest {
+    let resource =
+        Some(Resource { attributes: vec![attribute("service.name", "shop")], ..Resource::default() });
+    let scope_spans = vec![ScopeSpans { spans, ..ScopeSpans::default() }];
+    ExportTraceServiceRequest {
+        resource_spans: vec![ResourceSpans { resource, scope_spans, ..ResourceSpans::default() }],
+    }
+}
+
+async fn grpc(server: &Spanloom) -> TraceServiceClient<tonic::transport::Channel> {
+    let endpoint = format!("http://{}", server.server.otlp_grpc.unwrap());
+    TraceServiceClient::connect(endpoint).await.unwrap()
+}
+
+async fn post(
+    server: &Spanloom,
+    content_type: &str,
+    encoding: Option<&str>,
+    body: Vec<u8>,
+) -> reqwest::Response {
+    let url = format!("http://{}/v1/traces", server.server.otlp_http.unwrap());
+    let mut request = server.client.post(url).header("Content-Type", content_type).body(body);
+    if let Some(encoding) = encoding {
+        request = request.header("Content-Encoding", encoding);
+    }
+    request.send().await.unwrap()
+}
+
+fn gzip(body: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    encoder.write_all(body).unwrap();
+    encoder.finish().unwrap()
+}
+
+/// Catches a transport or an encoding that does not lead to the same stored span.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_otlp_transport_and_encoding_stores_the_span() {
+    let server = Spanloom::start().await;
+    let mut client = grpc(&server).await;
+    client.export(request(vec![span(1, 1)])).await.unwrap();
+    let mut client = grpc(&server).await.send_compressed(CompressionEncoding::Gzip);
+    client.export(request(vec![span(2, 1)])).await.unwrap();
+    let mut client = grpc(&server).await.send_compressed(CompressionEncoding::Zstd);
+    client.export(request(vec![span(3, 1)])).await.unwrap();
+
+    let protobuf = "application/x-protobuf";
+    for (trace, encoding) in [(4, None), (5, Some("gzip")), (6, Some("zstd"))] {
+        let plain = request(vec![span(trace, 1)]).encode_to_vec();
+        let body = match encoding {
+            Some("gzip") => gzip(&plain),
+            Some(_) => zstd::encode_all(&plain[..], 1).unwrap(),
+            None => plain,
+        };
+        let response = post(&server, protobuf, encoding, body).await;
+        assert_eq!(response.status(), StatusCode::OK);
+        assert_eq!(response.headers()["content-type"], protobuf);
+        let answer = ExportTraceServiceResponse::decode(response.bytes().await.unwrap()).unwrap();
+        assert_eq!(answer.partial_success, None);
+    }
+    let body = serde_json::to_vec(&request(vec![span(7, 1)])).unwrap();
+    let response = post(&server, "application/json; charset=utf-8", Some("gzip"), gzip(&body)).await;
+    assert_eq!(response.headers()["content-type"], "application/json");
+    assert_eq!(response.json::<Value>().await.unwrap(), json!({}));
+    // The main port takes OTLP too.
+    let response = server.client.post(server.url("/v1/traces")).header("Content-Type", protobuf);
+    assert_eq!(
+        response.body(request(vec![span(8, 1)]).encode_to_vec()).send().await.unwrap().status(),
+        StatusCode::OK
+    );
+    assert_eq!(server.stored_spans().await, 8);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_empty_request_succeeds() {
+    let server = Spanloom::start().await;
+    grpc(&server).await.export(ExportTraceServiceRequest::default()).await.unwrap();
+    assert_eq!(post(&server, "application/x-protobuf", None, vec![]).await.status(), StatusCode::OK);
+    assert_eq!(post(&server, "application/json", None, b"{}".to_vec()).await.status(), StatusCode::OK);
+}
+
+/// Catches a bad span that costs its batch, or that is dropped without a word.
+#[tokio::test(flavor = "multi_thread")]
+async fn bad_spans_are_counted_and_explained_and_the_others_are_stored() {
+    let server = Spanloom::start().await;
+    let zero = Span { span_id: vec![0; 8], ..span(1, 1) };
+    let old = Span { start_time_unix_nano: ago_ns(8 * 86_400), ..span(1, 2) };
+    let future =
+        Span { start_time_unix_nano: ago_ns(-3_600), end_time_unix_nano: ago_ns(-3_601), ..span(1, 3) };
+    let backwards = Span { end_time_unix_nano: ago_ns(60), ..span(1, 4) };
+    let response =
+        grpc(&server).await.export(request(vec![zero, old, span(1, 5), future, backwards])).await.unwrap();
+    let partial = response.into_inner().partial_success.unwrap();
+    assert_eq!(partial.rejected_spans, 4);
+    for word in ["span id", "retention", "future", "ends before it starts"] {
+        assert!(partial.error_message.contains(word), "{word}: {}", partial.error_message);
+    }
+    assert_eq!(server.stored_spans().await, 1);
+}
+
+/// Catches errors in a form that OTLP clients do not understand.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_never_can_succeed_is_400_in_the_requests_own_encoding() {
+    let server = Spanloom::start_with(|config| config.ingest.body_bytes_max = 10_000).await;
+    let response = post(&server, "application/x-protobuf", None, b"\xff\xff".to_vec()).await;
+    assert_eq!(response.status(), StatusCode::BAD_REQUEST);
+    let status = tonic_types::Status::decode(response.bytes().await.unwrap()).unwrap();
+    assert_eq!(status.code, Code::InvalidArgument as i32);
+
+    let response = post(&server, "application/json", None, b"{".to_vec()).await;
+    assert_eq!(response.status(), StatusCode::BAD_REQUEST);
+    let status: Value = response.json().await.unwrap();
+    assert_eq!(status["code"], 3);
+    assert!(status["message"].as_str().unwrap().contains("line 1"));
+
+    // Small on the wire, large in memory.
+    let bomb = gzip(&vec![b' '; 1 << 20]);
+    assert!(bomb.len() < 10_000);
+    assert_eq!(
+        post(&server, "application/json", Some("gzip"), bomb).await.status(),
+        StatusCode::PAYLOAD_TOO_LARGE
+    );
+    let bomb = request(vec![Span { name: "a".repeat(1 << 20), ..span(1, 1) }]);
+    let mut client = grpc(&server).await.send_compressed(CompressionEncoding::Gzip);
+    let status = client.export(bomb).await.unwrap_err();
+    assert!(matches!(status.code(), Code::OutOfRange | Code::ResourceExhausted), "{status:?}");
+
+    assert_eq!(
+        post(&server, "text/plain", None, vec![]).await.status(),
+        StatusCode::UNSUPPORTED_MEDIA_TYPE
+    );
+    let response = post(&server, "application/json", Some("lzma"), vec![]).await;
+    assert_eq!(response.status(), StatusCode::UNSUPPORTED_MEDIA_TYPE);
+    assert_eq!(
+        post(&server, "application/json", Some("gzip"), b"no gzip".to_vec()).await.status(),
+        StatusCode::BAD_REQUEST
+    );
+    assert_eq!(server.stored_spans().await, 0);
+}
+
+/// Catches a resent span that is stored or counted twice: in one request, in two, over two
+/// protocols, over two servers at once.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_resent_span_is_stored_and_counted_once() {
+    let one = Spanloom::start().await;
+    let two = Spanloom::start_on(&one.pool().connect_options(), |_| {}).await;
+    let spans: Vec<Span> = (1..=100).map(|id| span(9, id)).collect();
+    let mut doubled = spans.clone();
+    doubled.extend(spans.clone());
+    let (a, b) = (grpc(&one).await, grpc(&two).await);
+    let sends = (0..8).map(|turn| {
+        let mut client = if turn % 2 == 0 { a.clone() } else { b.clone() };
+        let spans = doubled.clone();
+        async move { client.export(request(spans)).await.unwrap() }
+    });
+    futures::future::join_all(sends).await;
+    post(&one, "application/x-protobuf", None, request(spans.clone()).encode_to_vec()).await;
+    assert_eq!(one.stored_spans().await, 100);
+    let counted: f64 = sqlx::query_scalar("SELECT sum(span_count) FROM metrics_minute")
+        .fetch_one(one.pool())
+        .await
+        .unwrap();
+    assert!((counted - 100.0).abs() < 1e-9, "{counted}");
+    let pieces: i64 =
+        sqlx::query_scalar("SELECT sum(span_count) FROM traces").fetch_one(one.pool()).await.unwrap();
+    assert_eq!(pieces, 100);
+    // The same id at another time is another span.
+    let other = Span { start_time_unix_nano: spans[0].start_time_unix_nano + 1, ..spans[0].clone() };
+    grpc(&one).await.export(request(vec![other])).await.unwrap();
+    assert_eq!(one.stored_spans().await, 101);
+}
+
+/// Catches spans that only fit if they come in order, or on the day they belong to.
+#[tokio::test(flavor = "multi_thread")]
+async fn spans_may_come_in_any_order_and_any_time_late() {
+    let server = Spanloom::start().await;
+    for days in [6, 0, 3, 6, 1] {
+        let start = ago_ns(days * 86_400 + 60);
+        let late = Span {
+            start_time_unix_nano: start,
+            end_time_unix_nano: start + 5,
+            span_id: vec![days as u8 + 1; 8],
+            ..span(1, 1)
+        };
+        let answer = grpc(&server).await.export(request(vec![late])).await.unwrap().into_inner();
+        assert_eq!(answer.partial_success, None);
+    }
+    // The second one of day 6 starts at another moment.
+    assert_eq!(server.stored_spans().await, 5);
+}
+
+/// Catches text that PostgreSQL cannot hold and that would fail the batch.
+#[tokio::test(flavor = "multi_thread")]
+async fn nul_bytes_do_not_poison_the_batch() {
+    let server = Spanloom::start().await;
+    let nul = Span {
+        name: "a\0b".into(),
+        attributes: vec![attribute("k\0", "v\0")],
+        trace_state: "\0".into(),
+        ..span(1, 1)
+    };
+    grpc(&server).await.export(request(vec![nul, span(1, 2)])).await.unwrap();
+    let valid: i64 = sqlx::query_scalar("SELECT count(attributes::jsonb) FROM spans")
+        .fetch_one(server.pool())
+        .await
+        .unwrap();
+    assert_eq!(valid, 2);
+}
+
+/// Catches a client that is told "stored" while the database is away, and an error that clients
+/// take as final.
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_database_clients_are_asked_to_come_again() {
+    let server = Spanloom::start().await;
+    server.pool().close().await;
+    let status = grpc(&server).await.export(request(vec![span(1, 1)])).await.unwrap_err();
+    assert_eq!(status.code(), Code::Unavailable);
+    assert!(status.get_details_retry_info().is_some(), "clients retry only when told to");
+    let response =
+        post(&server, "application/json", None, serde_json::to_vec(&request(vec![span(1, 1)])).unwrap())
+            .await;
+    assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert!(response.headers().contains_key("retry-after"));
+    let native = json!([{"traceId": "1".repeat(32), "spanId": "1".repeat(16), "name": "op", "startTime": now_us(), "duration": 1}]);
+    let response = server.client.post(server.url("/api/v1/spans")).json(&native).send().await.unwrap();
+    assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+}
+
+/// Catches a queue without a bound.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_queue_pushes_back() {
+    let server = Spanloom::start_with(|config| config.ingest.queue_bytes_max = 4_096).await;
+    // Whoever holds the writers' lock holds up every commit.
+    let mut blocker = server.pool().begin().await.unwrap();
+    sqlx::query("LOCK TABLE spans IN ACCESS EXCLUSIVE MODE").execute(&mut *blocker).await.unwrap();
+    let waiting = tokio::spawn({
+        let mut client = grpc(&server).await;
+        async move { client.export(request((1..=200).map(|id| span(1, id)).collect())).await }
+    });
+    let mut status = None;
+    for number in 2..=200 {
+        if let Err(error) = grpc(&server)
+            .await
+            .export(request(vec![Span { name: "x".repeat(4_096), ..span(number, 1) }]))
+            .await
+        {
+            status = Some(error);
+            break;
+        }
+    }
+    let status = status.unwrap();
+    assert_eq!(status.code(), Code::ResourceExhausted);
+    assert!(status.get_details_retry_info().is_some(), "ResourceExhausted is final without it");
+    let response = post(
+        &server,
+        "application/x-protobuf",
+        None,
+        request(vec![Span { name: "x".repeat(4_096), ..span(1, 1) }]).encode_to_vec(),
+    )
+    .await;
+    assert_eq!(response.status(), StatusCode::TOO_MANY_REQUESTS);
+    assert!(response.headers().contains_key("retry-after"));
+    blocker.rollback().await.unwrap();
+    waiting.await.unwrap().unwrap();
+    assert_eq!(server.stored_spans().await, 200);
+}
+
+/// Catches an ingest port that is open to the world.
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_open_the_ports_to_those_who_have_one() {
+    let server = Spanloom::start_with(|config| config.ingest.loopback_without_key = false).await;
+    let (ingest, read) = (server.key(&[KeyScope::Ingest]).await, server.key(&[KeyScope::Read]).await);
+    let send = async |key: Option<&str>| {
+        let mut request = tonic::Request::new(request(vec![span(1, 1)]));
+        if let Some(key) = key {
+            request.metadata_mut().insert("authorization", format!("Bearer {key}").parse().unwrap());
+        }
+        grpc(&server).await.export(request).await.map_or_else(|status| status.code(), |_| Code::Ok)
+    };
+    assert_eq!(send(None).await, Code::Unauthenticated);
+    assert_eq!(send(Some("slk_wrong")).await, Code::Unauthenticated);
+    assert_eq!(send(Some(&read)).await, Code::PermissionDenied);
+    assert_eq!(send(Some(&ingest)).await, Code::Ok);
+    assert_eq!(server.stored_spans().await, 1);
+}
+
+/// Catches a native request that is stored in part.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_native_request_is_stored_whole_or_not_at_all() {
+    let server = Spanloom::start().await;
+    let good = json!({
+        "traceId": "4bf92f3577b34da6a3ce929d0e0e4736", "spanId": "00f067aa0ba902b7", "name": "GET /cart",
+        "startTime": now_us(), "duration": 1500, "tags": {"http.request.method": "GET"}, "serviceName": "cart"
+    });
+    let mut bad = good.clone();
+    bad["spanId"] = json!("nope");
+    let response =
+        server.client.post(server.url("/api/v1/spans")).json(&json!([good, bad])).send().await.unwrap();
+    assert_eq!(response.status(), StatusCode::BAD_REQUEST);
+    assert_eq!(response.headers()["content-type"], "application/problem+json");
+    let problem: Value = response.json().await.unwrap();
+    assert_eq!(problem["code"], "invalid_request");
+    assert_eq!(problem["errors"][0]["field"], "[1].spanId");
+    assert_eq!(server.stored_spans().await, 0);
+    server.ingest(&json!([good])).await;
+    assert_eq!(server.stored_spans().await, 1);
+    let too_many = vec![good; server.config.ingest.spans_per_request_max + 1];
+    let response = server.client.post(server.url("/api/v1/spans")).json(&too_many).send().await.unwrap();
+    assert_eq!(response.status(), StatusCode::BAD_REQUEST);
+}

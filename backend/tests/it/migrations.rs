@@ -1,0 +1,117 @@
+//! The schema comes up from nothing, once, whoever asks for it.
+
+use spanloom::config::Config;
+use spanloom::store::{Store, migrate, upkeep};
+use sqlx::Connection;
+
+use super::harness;
+
+/// Catches a migration that is not safe from two servers at once, or not without effect twice.
+#[tokio::test(flavor = "multi_thread")]
+async fn two_servers_migrate_an_empty_database_at_once() {
+    let options = harness::empty_database().await;
+    let storage = Config::default().storage;
+    let (one, two) =
+        tokio::join!(Store::open(options.clone(), &storage), Store::open(options.clone(), &storage));
+    let (one, two) = (one.unwrap(), two.unwrap());
+    assert_eq!(one.flavour, two.flavour);
+    assert!(migrate::is_current(&one.pool, one.flavour).await.unwrap());
+    let tables = "SELECT count(*) FROM information_schema.columns WHERE table_schema = 'public'";
+    let before: i64 = sqlx::query_scalar(tables).fetch_one(&one.pool).await.unwrap();
+    Store::open(options, &storage).await.unwrap();
+    let after: i64 = sqlx::query_scalar(tables).fetch_one(&one.pool).await.unwrap();
+    assert_eq!(before, after, "the third time changes nothing");
+}
+
+/// Catches an old program that would write into a schema it does not know.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_from_the_future_is_refused() {
+    let options = harness::database().await;
+    let mut connection = sqlx::PgConnection::connect_with(&options).await.unwrap();
+    sqlx::query(
+        "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+         VALUES (99999999999999, 'from the future', true, '', 0)",
+    )
+    .execute(&mut connection)
+    .await
+    .unwrap();
+    let error = Store::open(options, &Config::default().storage).await.unwrap_err();
+    assert!(format!("{error:#}").contains("99999999999999"), "{error:#}");
+}
+
+/// Catches retention that drops too much or too little.
+#[tokio::test(flavor = "multi_thread")]
+async fn retention_drops_only_days_that_have_passed_wholly() {
+    let server = harness::Spanloom::start().await;
+    let now = chrono::Utc::now();
+    let day_us = 86_400_000_000_i64;
+    let spans: Vec<_> = [0_i64, 3, 6]
+        .iter()
+        .map(|days| {
+            serde_json::json!({
+                "traceId": format!("{:032x}", days + 1), "spanId": "00f067aa0ba902b7", "name": "op",
+                "startTime": harness::now_us() - days * day_us, "duration": 1
+            })
+        })
+        .collect();
+    server.ingest(&spans.into()).await;
+    let pool = server.pool();
+    assert!(upkeep::drop_old(pool, now, 7).await.unwrap().is_empty(), "nothing is older than 7 days");
+    assert!(!upkeep::drop_old(pool, now, 4).await.unwrap().is_empty());
+    assert_eq!(server.stored_spans().await, 2);
+    upkeep::drop_old(pool, now, 1).await.unwrap();
+    assert_eq!(server.stored_spans().await, 1);
+    // A dropped day can be written again: a partition that is gone must not stay "known" for ever.
+    let late = serde_json::json!([{
+        "traceId": format!("{:032x}", 9), "spanId": "00f067aa0ba902b7", "name": "late",
+        "startTime": harness::now_us() - 3 * day_us, "duration": 1
+    }]);
+    server.ingest(&late).await;
+    assert_eq!(server.stored_spans().await, 2);
+}
+
+/// Catches a roll-up that loses or doubles counts, at any level and before or after it ran.
+#[tokio::test(flavor = "multi_thread")]
+async fn roll_ups_equal_the_spans() {
+    let server = harness::Spanloom::start().await;
+    let mut expected = 0.0;
+    for round in 0..3_i64 {
+        let spans: Vec<_> = (0..50_i64)
+            .map(|index| {
+                serde_json::json!({
+                    "traceId": format!("{:032x}", round * 100 + index + 1), "spanId": "00f067aa0ba902b7",
+                    "name": format!("op{}", index % 3), "serviceName": "shop",
+                    "startTime": harness::now_us() - index * 120_000_000, "duration": index * 1_000,
+                    "status": if index % 5 == 0 { "error" } else { "ok" }
+                })
+            })
+            .collect();
+        server.ingest(&spans.into()).await;
+        expected += 50.0;
+        let count = "SELECT sum(span_count) FROM metrics_minute";
+        let before: f64 = sqlx::query_scalar(count).fetch_one(server.pool()).await.unwrap();
+        assert!((before - expected).abs() < 1e-9, "the open minutes count: {before}");
+        upkeep::roll_up(server.pool()).await.unwrap();
+        let after: f64 = sqlx::query_scalar(count).fetch_one(server.pool()).await.unwrap();
+        assert!((after - expected).abs() < 1e-9, "nothing is lost or doubled: {after}");
+    }
+    if server.server.store.flavour == spanloom::store::Flavour::Timescale {
+        return; // Its aggregates are compared in e2e/timescale.
+    }
+    for (level, unit) in [("metrics_1m", "minute"), ("metrics_1h", "hour"), ("metrics_1d", "day")] {
+        let differing: i64 = sqlx::query_scalar(sqlx::AssertSqlSafe(format!(
+            "SELECT count(*) FROM (
+                 SELECT time, service_id, operation_id, status, sum(span_count)::bigint, sum(duration_ns_sum)::bigint
+                 FROM {level} GROUP BY 1, 2, 3, 4
+             ) a FULL JOIN (
+                 SELECT date_trunc('{unit}', start_time, 'UTC'), service_id, operation_id, status, count(*),
+                        sum(duration_ns)::bigint
+                 FROM spans GROUP BY 1, 2, 3, 4
+             ) b ON a = b WHERE a IS NULL OR b IS NULL"
+        )))
+        .fetch_one(server.pool())
+        .await
+        .unwrap();
+        assert_eq!(differing, 0, "{level}");
+    }
+}
