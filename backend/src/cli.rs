@@ -240,15 +240,17 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
         otlp_http = address(server.otlp_http),
         "Spanloom is ready at http://{}", server.http
     );
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-    }
+    let ended = tokio::select! {
+        _ = interrupt.recv() => None,
+        _ = terminate.recv() => None,
+        how = server.database_ended() => Some(how),
+    };
     tracing::info!("stopping");
     // Spans about ourselves are sent while somebody receives them.
     tokio::task::spawn_blocking(move || drop(telemetry)).await?;
     server.stop().await?;
-    Ok(())
+    // Whoever supervises the process starts it again, and PostgreSQL recovers.
+    ended.map_or(Ok(()), |how| Err(anyhow::anyhow!("PostgreSQL ended: {how}")))
 }
 
 /// Runs `work` on a migrated database: the configured one, or the private PostgreSQL, which is

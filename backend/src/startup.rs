@@ -158,6 +158,15 @@ impl Server {
         })
     }
 
+    /// Returns when the private PostgreSQL has ended by itself, with words that say how; never if
+    /// the database is somebody else's.
+    pub async fn database_ended(&self) -> String {
+        match &self.embedded {
+            Some(embedded) => embedded.ended().await,
+            None => std::future::pending().await,
+        }
+    }
+
     /// Stops receiving, answers what is under way, writes what is queued, then lets go of the
     /// database.
     pub async fn stop(self) -> anyhow::Result<()> {

@@ -9,7 +9,7 @@ mod batch;
 mod copy;
 mod dimensions;
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -196,13 +196,29 @@ fn time_us(unix_ns: i64) -> DateTime<Utc> {
 }
 
 /// Which of the spans are stored already, as keys.
+///
+/// One look per hour of start times: a single straggler would otherwise stretch the range over
+/// everything between, and a columnstore has no index that would make up for it.
 async fn stored_keys(connection: &mut PgConnection, spans: &[&Span]) -> anyhow::Result<HashSet<Key>> {
+    const HOUR_NS: i64 = 3_600_000_000_000;
+    let mut hours: BTreeMap<i64, Vec<&Span>> = BTreeMap::new();
+    for span in spans {
+        hours.entry(span.start_ns.div_euclid(HOUR_NS)).or_default().push(span);
+    }
+    let mut keys = HashSet::new();
+    for spans in hours.values() {
+        keys.extend(stored_keys_within(connection, spans).await?);
+    }
+    Ok(keys)
+}
+
+async fn stored_keys_within(connection: &mut PgConnection, spans: &[&Span]) -> anyhow::Result<Vec<Key>> {
     let traces: HashSet<Uuid> = spans.iter().map(|span| Uuid::from_u128(span.trace_id.get())).collect();
     let traces: Vec<Uuid> = traces.into_iter().collect();
     let span_ids: Vec<i64> = spans.iter().map(|span| span.span_id.to_i64()).collect();
     let starts = spans.iter().map(|span| span.start_ns);
     let (Some(first), Some(last)) = (starts.clone().min(), starts.max()) else {
-        return Ok(HashSet::new());
+        return Ok(Vec::new());
     };
     // The bounds let PostgreSQL skip all other partitions.
     let rows: Vec<(Uuid, i64, DateTime<Utc>, i16, i16)> = sqlx::query_as(
