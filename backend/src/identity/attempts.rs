@@ -41,22 +41,33 @@ impl Identity {
         username: &str,
         address: IpAddr,
     ) -> sqlx::Result<Result<Attempt, TooMany>> {
-        let pool = &self.store().pool;
-        let window_seconds = i64::from(self.auth().attempts_window_minutes) * 60;
         let account_max = i64::from(self.auth().attempts_max);
         let attempt = Attempt { address: address_subject(address), account: account_subject(username) };
-        store_attempts::purge(pool, window_seconds).await?;
+        store_attempts::purge(&self.store().pool, self.window_seconds()).await?;
         // The address first: once it is refused, it cannot fill the table with names.
-        for (subject, failures_max) in
-            [(&attempt.address, account_max * ADDRESS_FACTOR), (&attempt.account, account_max)]
-        {
-            if !store_attempts::reserve(pool, subject, failures_max, window_seconds).await? {
-                let retry_after_seconds =
-                    store_attempts::retry_after_seconds(pool, subject, window_seconds).await?;
-                return Ok(Err(TooMany { retry_after_seconds }));
-            }
+        if let Err(refused) = self.reserve(&attempt.address, account_max * ADDRESS_FACTOR).await? {
+            return Ok(Err(refused));
+        }
+        if let Err(refused) = self.reserve(&attempt.account, account_max).await? {
+            // One who insists must not shut out everybody at the same address.
+            store_attempts::refund(&self.store().pool, &attempt.address).await?;
+            return Ok(Err(refused));
         }
         Ok(Ok(attempt))
+    }
+
+    async fn reserve(&self, subject: &Subject, failures_max: i64) -> sqlx::Result<Result<(), TooMany>> {
+        let (pool, window_seconds) = (&self.store().pool, self.window_seconds());
+        if store_attempts::reserve(pool, subject, failures_max, window_seconds).await? {
+            return Ok(Ok(()));
+        }
+        let retry_after_seconds =
+            store_attempts::retry_after_seconds(pool, subject, window_seconds).await?;
+        Ok(Err(TooMany { retry_after_seconds }))
+    }
+
+    fn window_seconds(&self) -> i64 {
+        i64::from(self.auth().attempts_window_minutes) * 60
     }
 
     /// The password was right: the account's failures are forgotten. The address gets back only this

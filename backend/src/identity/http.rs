@@ -1,14 +1,10 @@
 //! The operations of this domain: sessions, people, keys. Paths are below `/api/v1`.
 
 use actix_web::HttpRequest;
-use utoipa::Modify;
-use utoipa::openapi::OpenApi;
-use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityScheme};
 use utoipa_actix_web::service_config::ServiceConfig;
 use uuid::Uuid;
 
 use super::account::AccountError;
-use super::extract::ACCESS_COOKIE;
 use super::{http_auth, http_keys, http_users};
 use crate::web::{ApiError, ApiResult};
 
@@ -27,26 +23,6 @@ pub fn routes(config: &mut ServiceConfig) {
         .service(http_keys::list_keys)
         .service(http_keys::create_key)
         .service(http_keys::revoke_key);
-}
-
-/// Adds the ways to prove who one is to an OpenAPI document: `session` (cookies) and `api_key`
-/// (`Authorization: Bearer`).
-pub struct SecuritySchemes;
-
-impl Modify for SecuritySchemes {
-    fn modify(&self, document: &mut OpenApi) {
-        let components = document.components.get_or_insert_default();
-        let session = ApiKeyValue::with_description(
-            ACCESS_COOKIE,
-            "Set by `POST /api/v1/auth/login`. Requests that change something also need the header \
-             `X-CSRF-Token` with the value of the cookie `spanloom_csrf`.",
-        );
-        components.add_security_scheme("session", SecurityScheme::ApiKey(ApiKey::Cookie(session)));
-        let key = Http::builder()
-            .scheme(HttpAuthScheme::Bearer)
-            .description(Some("An API key, `slk_...`, with the scope `read` or `ingest`."));
-        components.add_security_scheme("api_key", SecurityScheme::Http(key.build()));
-    }
 }
 
 impl From<AccountError> for ApiError {

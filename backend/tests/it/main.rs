@@ -6,6 +6,7 @@
 
 mod embedded;
 mod harness;
+mod identity;
 mod ingest;
 mod migrations;
 mod openapi;
