@@ -46,7 +46,7 @@ pub struct Merged {
 
 impl Merged {
     /// A trace of one piece.
-    pub fn new(piece: Piece) -> Self {
+    pub fn new(piece: &Piece) -> Self {
         let mut services = HashMap::with_capacity(piece.services.len());
         add_services(&mut services, &piece.services);
         Self {
@@ -158,7 +158,7 @@ mod tests {
     }
 
     fn merged(pieces: &[Piece]) -> Merged {
-        let mut merged = Merged::new(pieces[0].clone());
+        let mut merged = Merged::new(&pieces[0]);
         pieces[1..].iter().for_each(|piece| merged.add(piece));
         merged
     }

@@ -315,7 +315,7 @@ pub async fn merged(db: &mut PgConnection, trace_ids: &[Uuid]) -> sqlx::Result<H
         match traces.entry(row.try_get(0)?) {
             std::collections::hash_map::Entry::Occupied(mut entry) => entry.get_mut().add(&piece),
             std::collections::hash_map::Entry::Vacant(entry) => {
-                entry.insert(Merged::new(piece));
+                entry.insert(Merged::new(&piece));
             }
         }
     }
