@@ -1,12 +1,42 @@
 //! Finding spans again.
-/// Q.
-#[derive(Clone)]
-pub struct Query;
+//!
+//! Each domain has an `http.rs` (parameters, documentation), a `store.rs` (SQL) and pure code
+//! between the two. Every statement runs in a read-only transaction with a time limit.
+
+pub mod http;
+mod params;
+pub mod services;
+mod store;
+pub mod tags;
+pub mod traces;
+
+pub use http::routes;
+
+use std::time::Duration;
+
+use crate::config::{Config, QueryConfig};
+use crate::store::Store;
+
+/// What the handlers share. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Query {
+    store: Store,
+    config: QueryConfig,
+}
+
 impl Query {
-    /// n
-    pub fn new(_s: crate::store::Store, _c: &crate::config::Config) -> Self {
-        Self
+    /// Reads from `store` within the limits of `config.query`.
+    pub fn new(store: Store, config: &Config) -> Self {
+        Self { store, config: config.query.clone() }
+    }
+
+    /// How long a search may take before it returns what it has.
+    fn search_time(&self) -> Duration {
+        Duration::from_secs(self.config.search_seconds_max)
+    }
+
+    /// How long one statement may take before it is cancelled.
+    fn statement_time(&self) -> Duration {
+        Duration::from_secs(self.config.statement_seconds_max)
     }
 }
-/// r
-pub fn routes(_c: &mut utoipa_actix_web::service_config::ServiceConfig) {}

@@ -1,0 +1,5 @@
+//! Services and operations with rate, errors and duration.
+
+pub mod http;
+mod red;
+mod store;

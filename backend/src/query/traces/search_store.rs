@@ -1,0 +1,393 @@
+//! SQL of the search.
+
+use std::collections::HashMap;
+
+use futures::TryStreamExt;
+use serde_json::Value;
+use spanloom_model::SpanStatus;
+use sqlx::postgres::PgRow;
+use sqlx::{PgConnection, Postgres, QueryBuilder, Row};
+use uuid::Uuid;
+
+use super::cursor::Cursor;
+use super::merge::{Merged, Piece};
+use super::params::{Filter, Tag};
+use crate::query::params::TimeRange;
+use crate::query::store::{service_id, time_of_us};
+
+type Sql = QueryBuilder<Postgres>;
+
+/// What one span must satisfy, with names resolved to ids.
+#[derive(Debug, Clone, Default)]
+pub struct Conditions {
+    service: Option<i32>,
+    operations: Option<Operations>,
+    status: Option<SpanStatus>,
+    tags: Vec<TagCondition>,
+}
+
+/// All operations with one name, and the services that have them.
+#[derive(Debug, Clone)]
+struct Operations {
+    ids: Vec<i32>,
+    services: Vec<i32>,
+}
+
+/// An attribute in the span or in its process.
+#[derive(Debug, Clone)]
+struct TagCondition {
+    key: String,
+    /// The texts by which PostgreSQL may know the value.
+    values: Vec<String>,
+    /// Texts that occur in every JSON object with the attribute: looking for them is much cheaper
+    /// than parsing.
+    fragments: Vec<String>,
+}
+
+/// A moment at which a trace satisfies the conditions.
+#[derive(Debug, Clone, Copy)]
+pub struct Hit {
+    /// Microseconds since the epoch, not before the trace's start.
+    pub time_us: i64,
+    /// The trace.
+    pub trace_id: Uuid,
+}
+
+impl Conditions {
+    /// Looks the names up; none if there is no such service or operation.
+    pub async fn resolve(db: &mut PgConnection, filter: &Filter) -> sqlx::Result<Option<Self>> {
+        let mut conditions = Self { status: filter.status, ..Self::default() };
+        if let Some(name) = &filter.service {
+            conditions.service = service_id(db, name).await?;
+            if conditions.service.is_none() {
+                return Ok(None);
+            }
+        }
+        if let Some(name) = &filter.operation {
+            let operations = operations(db, name, conditions.service).await?;
+            if operations.ids.is_empty() {
+                return Ok(None);
+            }
+            conditions.operations = Some(operations);
+        }
+        for tag in &filter.tags {
+            conditions.tags.push(TagCondition::resolve(db, tag).await?);
+        }
+        Ok(Some(conditions))
+    }
+
+    /// Whether every trace satisfies them.
+    pub fn is_empty(&self) -> bool {
+        self.service.is_none() && self.status.is_none() && !self.need_spans()
+    }
+
+    /// Whether pieces of traces cannot tell.
+    pub fn need_spans(&self) -> bool {
+        let by_pieces = matches!(self.status, None | Some(SpanStatus::Error));
+        !by_pieces || self.operations.is_some() || !self.tags.is_empty()
+    }
+
+    /// Whether a trace satisfies them, as far as pieces can tell.
+    pub fn allow(&self, trace: &Merged) -> bool {
+        trace.has(self.service, self.status == Some(SpanStatus::Error))
+    }
+
+    /// Adds the condition about a row of `traces` after `prefix`; false if there is none.
+    fn piece_condition(&self, sql: &mut Sql, prefix: &str) -> bool {
+        let error = self.status == Some(SpanStatus::Error);
+        match (self.service, error) {
+            (None, false) => return false,
+            (None, true) => sql.push(prefix).push("error_count > 0"),
+            (Some(id), false) => sql.push(prefix).push("service_ids @> ARRAY[").push_bind(id).push("]"),
+            (Some(id), true) => sql
+                .push(prefix)
+                .push("coalesce(service_error_counts[array_position(service_ids, ")
+                .push_bind(id)
+                .push(")], 0) > 0"),
+        };
+        true
+    }
+
+    /// Adds ` AND ...` about a row of `spans`.
+    fn push_span(&self, sql: &mut Sql) {
+        if let Some(id) = self.service {
+            sql.push(" AND service_id = ").push_bind(id);
+        }
+        if let Some(operations) = &self.operations {
+            if self.service.is_none() {
+                // For the index; the operations imply it.
+                sql.push(" AND service_id = ANY(").push_bind(operations.services.clone()).push(")");
+            }
+            sql.push(" AND operation_id = ANY(").push_bind(operations.ids.clone()).push(")");
+        }
+        if let Some(status) = self.status {
+            sql.push(" AND status = ").push_bind(status.number());
+        }
+        for tag in &self.tags {
+            sql.push(" AND (resource_id IN (SELECT id FROM resources WHERE ");
+            if let Some(id) = self.service {
+                sql.push("service_id = ").push_bind(id).push(" AND ");
+            }
+            tag.push(sql);
+            sql.push(") OR ");
+            tag.push(sql);
+            sql.push(")");
+        }
+    }
+}
+
+async fn operations(db: &mut PgConnection, name: &str, service: Option<i32>) -> sqlx::Result<Operations> {
+    let rows = sqlx::query(
+        "SELECT id, service_id FROM operations WHERE name = $1 AND ($2::int IS NULL OR service_id = $2)",
+    )
+    .bind(name)
+    .bind(service)
+    .fetch_all(db)
+    .await?;
+    let column = |index| rows.iter().map(|row| row.try_get(index)).collect::<sqlx::Result<Vec<i32>>>();
+    Ok(Operations { ids: column(0)?, services: column(1)? })
+}
+
+impl TagCondition {
+    async fn resolve(db: &mut PgConnection, tag: &Tag) -> sqlx::Result<Self> {
+        let mut values = vec![tag.value.clone()];
+        let mut fragments = vec![format!("{}:", Value::from(tag.key.as_str()))];
+        if has_other_spelling(&tag.value) {
+            // 1e21 and [1,2] are spelled differently by PostgreSQL: let it tell.
+            let spelling = sqlx::query_scalar("SELECT $1::jsonb #>> '{}'").bind(&tag.value);
+            values.push(spelling.fetch_one(db).await?);
+        } else {
+            let quoted = Value::from(tag.value.as_str()).to_string();
+            fragments.push(quoted[1..quoted.len() - 1].to_owned());
+            // The escapes of doubles and bytes, see `AttrValue`, as PostgreSQL prints them.
+            values.extend(["$double", "$bytes"].map(|escape| format!("{{\"{escape}\": {quoted}}}")));
+        }
+        Ok(Self { key: tag.key.clone(), values, fragments })
+    }
+
+    /// Adds a condition about the column `attributes`.
+    fn push(&self, sql: &mut Sql) {
+        sql.push("CASE WHEN ");
+        for (index, fragment) in self.fragments.iter().enumerate() {
+            sql.push(if index > 0 { " AND " } else { "" });
+            sql.push("strpos(attributes, ").push_bind(fragment.clone()).push(") > 0");
+        }
+        sql.push(" THEN (attributes::jsonb ->> ").push_bind(self.key.clone());
+        sql.push(") = ANY(").push_bind(self.values.clone()).push(") ELSE false END");
+    }
+}
+
+/// Whether PostgreSQL may print the value differently from how it is typed.
+fn has_other_spelling(value: &str) -> bool {
+    // What jsonb cannot hold is stored nowhere.
+    if value.contains("\\u0000") {
+        return false;
+    }
+    match serde_json::from_str::<Value>(value) {
+        Ok(Value::Array(_) | Value::Object(_)) => true,
+        Ok(Value::Number(_)) => value.contains(['e', 'E']),
+        _ => false,
+    }
+}
+
+fn hit(row: &PgRow) -> sqlx::Result<Hit> {
+    let time: chrono::DateTime<chrono::Utc> = row.try_get(1)?;
+    Ok(Hit { trace_id: row.try_get(0)?, time_us: time.timestamp_micros() })
+}
+
+/// Starts `SELECT trace_id, <time> FROM spans or traces` and tells the column of the time.
+fn select_hits(conditions: &Conditions) -> (Sql, &'static str) {
+    if conditions.need_spans() {
+        (Sql::new("SELECT trace_id, start_time FROM spans h WHERE "), "start_time")
+    } else {
+        (Sql::new("SELECT trace_id, first_start FROM traces h WHERE "), "first_start")
+    }
+}
+
+fn push_conditions(sql: &mut Sql, conditions: &Conditions) {
+    if conditions.need_spans() {
+        conditions.push_span(sql);
+    } else {
+        conditions.piece_condition(sql, " AND ");
+    }
+}
+
+/// Hits from `start_us` to before `end_us`, the latest first; with `after` those that follow it.
+pub async fn hits(
+    db: &mut PgConnection,
+    conditions: &Conditions,
+    start_us: i64,
+    end_us: i64,
+    after: Option<Hit>,
+    limit: usize,
+) -> sqlx::Result<Vec<Hit>> {
+    let (mut sql, time) = select_hits(conditions);
+    let end_us = after.map_or(end_us, |hit| hit.time_us + 1);
+    sql.push(time).push(" >= ").push_bind(time_of_us(start_us));
+    sql.push(" AND ").push(time).push(" < ").push_bind(time_of_us(end_us));
+    if let Some(hit) = after {
+        sql.push(" AND (").push(time).push(" < ").push_bind(time_of_us(hit.time_us));
+        sql.push(" OR trace_id < ").push_bind(hit.trace_id).push(")");
+    }
+    push_conditions(&mut sql, conditions);
+    sql.push(" ORDER BY ").push(time).push(" DESC, trace_id DESC LIMIT ").push_bind(limit as i64);
+    sql.build().fetch_all(db).await?.iter().map(hit).collect()
+}
+
+/// Traces with a piece that begins from `start_us` to before `end_us` and ends at `beyond_ns` or later.
+pub async fn straddlers(
+    db: &mut PgConnection,
+    start_us: i64,
+    end_us: i64,
+    beyond_ns: i64,
+    limit: usize,
+) -> sqlx::Result<Vec<Uuid>> {
+    sqlx::query_scalar(
+        "SELECT DISTINCT trace_id FROM traces
+         WHERE first_start >= $1 AND first_start < $2 AND end_ns >= $3 LIMIT $4",
+    )
+    .bind(time_of_us(start_us))
+    .bind(time_of_us(end_us))
+    .bind(beyond_ns)
+    .bind(limit as i64)
+    .fetch_all(db)
+    .await
+}
+
+/// Traces with a hit from `from_us` to before `to_us` (or later still, without it) and a piece that
+/// begins in `earlier`, the range before.
+pub async fn late_hits(
+    db: &mut PgConnection,
+    conditions: &Conditions,
+    from_us: i64,
+    to_us: Option<i64>,
+    earlier: (i64, i64),
+    limit: usize,
+) -> sqlx::Result<Vec<Uuid>> {
+    let (mut sql, time) = select_hits(conditions);
+    sql.push(time).push(" >= ").push_bind(time_of_us(from_us));
+    if let Some(to_us) = to_us {
+        sql.push(" AND ").push(time).push(" < ").push_bind(time_of_us(to_us));
+    }
+    push_conditions(&mut sql, conditions);
+    sql.push(" AND EXISTS (SELECT FROM traces p WHERE p.trace_id = h.trace_id AND p.first_start >= ");
+    sql.push_bind(time_of_us(earlier.0)).push(" AND p.first_start < ").push_bind(time_of_us(earlier.1));
+    sql.push(") LIMIT ").push_bind(limit as i64);
+    sql.build().fetch_all(db).await?.iter().map(|row| row.try_get(0)).collect()
+}
+
+/// The start of the newest piece of all, in microseconds.
+pub async fn newest_piece_us(db: &mut PgConnection) -> sqlx::Result<Option<i64>> {
+    let newest: Option<chrono::DateTime<chrono::Utc>> =
+        sqlx::query_scalar("SELECT max(first_start) FROM traces").fetch_one(db).await?;
+    Ok(newest.map(|time| time.timestamp_micros()))
+}
+
+/// Which of the traces satisfy the conditions; all their spans lie from `start_us` to `end_us`.
+pub async fn matching(
+    db: &mut PgConnection,
+    conditions: &Conditions,
+    trace_ids: &[Uuid],
+    start_us: i64,
+    end_us: i64,
+) -> sqlx::Result<Vec<Uuid>> {
+    let mut sql = Sql::new("SELECT DISTINCT trace_id FROM spans WHERE trace_id = ANY(");
+    sql.push_bind(trace_ids.to_vec()).push(") AND start_time >= ").push_bind(time_of_us(start_us));
+    sql.push(" AND start_time <= ").push_bind(time_of_us(end_us));
+    conditions.push_span(&mut sql);
+    sql.build_query_scalar().fetch_all(db).await
+}
+
+/// The traces, merged from their pieces.
+pub async fn merged(db: &mut PgConnection, trace_ids: &[Uuid]) -> sqlx::Result<HashMap<Uuid, Merged>> {
+    let mut rows = sqlx::query(
+        "SELECT trace_id, start_ns, end_ns, root_service_id, root_operation_id, first_service_id,
+                first_operation_id, span_count, error_count, service_ids, service_span_counts,
+                service_error_counts
+         FROM traces WHERE trace_id = ANY($1)",
+    )
+    .bind(trace_ids)
+    .fetch(db);
+    let mut traces = HashMap::<Uuid, Merged>::with_capacity(trace_ids.len());
+    // One row at a time: a trace that never ends has pieces without number.
+    while let Some(row) = rows.try_next().await? {
+        let piece = piece(&row)?;
+        match traces.entry(row.try_get(0)?) {
+            std::collections::hash_map::Entry::Occupied(mut entry) => entry.get_mut().add(&piece),
+            std::collections::hash_map::Entry::Vacant(entry) => {
+                entry.insert(Merged::new(&piece));
+            }
+        }
+    }
+    Ok(traces)
+}
+
+fn piece(row: &PgRow) -> sqlx::Result<Piece> {
+    let root_service: Option<i32> = row.try_get(3)?;
+    let root_operation: Option<i32> = row.try_get(4)?;
+    let ids: Vec<i32> = row.try_get(9)?;
+    let spans: Vec<i32> = row.try_get(10)?;
+    let errors: Vec<i32> = row.try_get(11)?;
+    Ok(Piece {
+        start_ns: row.try_get(1)?,
+        end_ns: row.try_get(2)?,
+        root: root_service.zip(root_operation),
+        first: (row.try_get(5)?, row.try_get(6)?),
+        span_count: i64::from(row.try_get::<i32, _>(7)?),
+        error_count: i64::from(row.try_get::<i32, _>(8)?),
+        services: ids
+            .into_iter()
+            .zip(spans.into_iter().zip(errors))
+            .map(|(id, (spans, errors))| (id, i64::from(spans), i64::from(errors)))
+            .collect(),
+    })
+}
+
+/// The longest traces of the range in order: duration, then id, both descending.
+pub async fn longest(
+    db: &mut PgConnection,
+    conditions: &Conditions,
+    filter: &Filter,
+    range: TimeRange,
+    cursor: Option<&Cursor>,
+    limit: usize,
+) -> sqlx::Result<Vec<Uuid>> {
+    // A trace that starts in the range has a piece that does; its other pieces may lie anywhere.
+    let start = time_of_us(range.start_us());
+    let mut sql = Sql::new(
+        "WITH candidates AS MATERIALIZED (
+             SELECT DISTINCT trace_id FROM traces WHERE first_start >= ",
+    );
+    sql.push_bind(start).push(" AND first_start < ").push_bind(time_of_us(range.end_us()));
+    sql.push(
+        "), merged AS MATERIALIZED (
+             SELECT trace_id, max(end_ns) AS end_ns, max(end_ns) - min(start_ns) AS duration_ns
+             FROM traces JOIN candidates USING (trace_id) GROUP BY trace_id HAVING min(start_ns) >= ",
+    );
+    sql.push_bind(range.start_ns).push(" AND min(start_ns) < ").push_bind(range.end_ns);
+    if let Some(min_ns) = filter.duration_min_ns {
+        sql.push(" AND max(end_ns) - min(start_ns) >= ").push_bind(min_ns);
+    }
+    if let Some(max_ns) = filter.duration_max_ns {
+        sql.push(" AND max(end_ns) - min(start_ns) <= ").push_bind(max_ns);
+    }
+    if !conditions.need_spans() && conditions.piece_condition(&mut sql, " AND bool_or(") {
+        sql.push(")");
+    }
+    sql.push(") SELECT trace_id FROM merged WHERE true");
+    if let Some(cursor) = cursor {
+        sql.push(" AND (duration_ns, trace_id) < (").push_bind(cursor.key_ns).push(", ");
+        sql.push_bind(Uuid::from_u128(cursor.trace_id.get())).push(")");
+    }
+    if conditions.need_spans() {
+        sql.push(" AND trace_id IN (SELECT trace_id FROM spans WHERE start_time >= ").push_bind(start);
+        sql.push(
+            " AND start_time <= (SELECT timestamptz 'epoch' + (max(end_ns) / 1000 + 1) * interval '1 us'
+                                 FROM merged)",
+        );
+        conditions.push_span(&mut sql);
+        sql.push(")");
+    }
+    sql.push(" ORDER BY duration_ns DESC, trace_id DESC LIMIT ").push_bind(limit as i64);
+    sql.build_query_scalar().fetch_all(db).await
+}
