@@ -68,7 +68,7 @@ impl FromStr for ApiKey {
 
 /// More than this is no demonstration any more.
 const RATE_MAX: f64 = 10_000.0;
-const DURATION_MAX: Duration = Duration::from_secs(366 * 86_400);
+const DURATION_MAX: Duration = Duration::from_hours(366 * 24);
 
 fn parse_rate(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {

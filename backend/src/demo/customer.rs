@@ -46,6 +46,8 @@ pub struct Customer {
     pub cart_total: f64,
     pub card_last_digits: u16,
     pub is_new_layout: bool,
+    /// From 0 (harmless) to 1.
+    pub fraud_score: f64,
 }
 
 impl Customer {
@@ -70,6 +72,7 @@ impl Customer {
             cart_total: cents as f64 / 100.0,
             card_last_digits: rng.random_range(1_000..10_000),
             is_new_layout: rng.random_bool(0.3),
+            fraud_score: rng.random::<f64>().powi(4),
         }
     }
 

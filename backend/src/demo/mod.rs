@@ -28,9 +28,13 @@ mod send;
 mod shop;
 mod span;
 mod stack;
+#[cfg(test)]
+mod testing;
 mod traffic;
 mod walk;
 mod world;
+#[cfg(test)]
+mod world_test;
 
 use std::io::Write;
 use std::sync::Arc;
@@ -51,6 +55,7 @@ use model::{DemoRng, SECOND_NS, mix};
 use plan::{Plan, flush, follow, now_ns};
 use progress::{Counters, Reporter, say};
 use send::{Patience, Sender};
+use shop::SERVICES;
 
 /// How long a stopped demo tries to send the rest.
 const GOODBYE: Duration = Duration::from_secs(5);
@@ -102,6 +107,8 @@ async fn send_traffic(
         live_s,
         end_s: args.duration.map(|duration| live_s + duration.as_secs()),
     };
+    let (services, rate, endpoint) = (SERVICES.len(), args.rate, &args.endpoint);
+    say(&format!("demo: {services} services send about {rate} traces/s to {endpoint}, Ctrl-C ends"));
     let _reporter = Reporter::start(plan, Arc::clone(counters));
     follow(plan, &sender, counters, stop).await;
     sender.finish().await

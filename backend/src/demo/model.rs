@@ -189,6 +189,7 @@ pub enum Detail {
     Cart,
     Email,
     Experiment,
+    FraudScore,
     Order,
     Product,
     Recipient,

@@ -22,7 +22,7 @@ use tonic_types::{ErrorDetails, StatusExt};
 
 use super::args::ApiKey;
 use super::model::SECOND_NS;
-use super::plan::{Plan, follow, now_ns};
+use super::plan::{Plan, follow};
 use super::progress::Counters;
 use super::send::{Patience, Sender};
 use super::traffic::{arrivals, end_ns};
@@ -33,7 +33,7 @@ const RETRY_DELAY: Duration = Duration::from_millis(300);
 #[derive(Clone, Copy)]
 enum Mood {
     Accepts,
-    /// So many times Unavailable with RetryInfo.
+    /// So many times `Unavailable` with `RetryInfo`.
     BusyFirst(u32),
     AlwaysUnavailable,
     RefusesKeys,
@@ -54,6 +54,7 @@ struct Received {
     services: HashSet<String>,
     authorizations: HashSet<String>,
     encodings: HashSet<String>,
+    requests: u64,
     spans_per_request_max: usize,
 }
 
@@ -95,6 +96,7 @@ impl Receiver {
         };
         received.authorizations.insert(header("authorization"));
         received.encodings.insert(header("grpc-encoding"));
+        received.requests += 1;
         let before = received.span_ids.len();
         for resource_spans in request.into_inner().resource_spans {
             let resource = resource_spans.resource.expect("a resource");
@@ -126,10 +128,10 @@ async fn receiver(mood: Mood) -> (Receiver, SocketAddr, JoinSet<()>) {
     (receiver, address, task)
 }
 
-/// Ten minutes of the past, ended long ago.
+/// Two minutes of a Tuesday noon.
 fn past() -> Plan {
-    let end_s = now_ns() / SECOND_NS - 3_600;
-    Plan { seed: 5, rate: 3.0, start_s: end_s - 600, live_s: end_s, end_s: Some(end_s) }
+    let end_s = 1_763_467_200;
+    Plan { seed: 5, rate: 3.0, start_s: end_s - 120, live_s: end_s, end_s: Some(end_s) }
 }
 
 fn impatient() -> Patience {
@@ -252,8 +254,8 @@ async fn stopping_ends_the_retries() {
     let (_receiver, address, _task) = receiver(Mood::AlwaysUnavailable).await;
     let (counters, stop) = (Arc::new(Counters::default()), CancellationToken::new());
     let patience = Patience {
-        pause_first: Duration::from_secs(60),
-        pause_max: Duration::from_secs(60),
+        pause_first: Duration::from_mins(1),
+        pause_max: Duration::from_mins(1),
         ..Patience::default()
     };
     let sender =

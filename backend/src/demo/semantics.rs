@@ -208,7 +208,7 @@ pub fn details(customer: &Customer, details: &[Detail]) -> Attributes {
             .text("payment.card.number_masked", format!("**** **** **** {}", customer.card_last_digits))
             .text(
                 "payment.card.brand",
-                if customer.card_last_digits % 3 == 0 { "mastercard" } else { "visa" },
+                if customer.card_last_digits.is_multiple_of(3) { "mastercard" } else { "visa" },
             ),
         Detail::Cart => {
             let total = Attributes::default().double("amount", customer.cart_total).text("currency", "EUR");
@@ -219,6 +219,7 @@ pub fn details(customer: &Customer, details: &[Detail]) -> Attributes {
             "app.experiments",
             if customer.is_new_layout { &["new_layout", "lazy_images"] } else { &["control"] },
         ),
+        Detail::FraudScore => attributes.double("app.fraud.score", customer.fraud_score),
         Detail::Order => attributes.text("app.order.id", customer.order_id.as_str()),
         Detail::Product => attributes.text("app.product.id", customer.product_id.as_str()),
         Detail::Recipient => attributes

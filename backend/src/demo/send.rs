@@ -28,7 +28,7 @@ const UNDER_WAY_MAX: usize = 4;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// A server that asks for more patience does not get it.
-const PAUSE_MAX: Duration = Duration::from_secs(60);
+const PAUSE_MAX: Duration = Duration::from_mins(1);
 
 /// How long to try.
 #[derive(Debug, Clone, Copy)]
@@ -46,7 +46,7 @@ impl Default for Patience {
         Self {
             pause_first: Duration::from_millis(500),
             pause_max: Duration::from_secs(15),
-            give_up_after: Duration::from_secs(300),
+            give_up_after: Duration::from_mins(5),
         }
     }
 }

@@ -6,17 +6,18 @@
 use opentelemetry_proto::tonic::trace::v1::span::{Link, SpanKind};
 use rand::RngExt;
 
+use super::attributes::Attributes;
 use super::customer::Customer;
 use super::failure::{Failing, Medium, exception};
 use super::library::Library;
-use super::model::{DemoRng, Entry, Fault, Latency, Operation, Service, Step, us};
+use super::model::{DemoRng, Entry, Fault, Latency, Operation, Queue, Service, Step, us};
 use super::resource::Process;
 use super::semantics;
 use super::span::{Beginning, Context, DemoSpan, Ending, begin, end, link_to};
 use super::world::WorldState;
 
 /// How often a bad release fails by itself.
-const BAD_RELEASE_FAULTS: f64 = 0.03;
+const BAD_RELEASE_FAULTS: f64 = 0.06;
 /// How much longer a bad release works.
 const BAD_RELEASE_SLOWNESS: f64 = 5.0;
 const DELIVERIES_MAX: u32 = 3;
@@ -149,7 +150,7 @@ impl<'a> Walk<'a> {
         process: &Process,
         is_public: bool,
         fault: Option<Fault>,
-    ) -> super::attributes::Attributes {
+    ) -> Attributes {
         let attributes = match operation.entry {
             Entry::Http { method, route } => {
                 semantics::http_server(self.rng, &self.customer, (method, route), process, is_public, fault)
@@ -159,7 +160,7 @@ impl<'a> Walk<'a> {
                 let message_id = self.rng.random();
                 semantics::messaging(self.rng, queue, message_id, Some(process.service))
             }
-            Entry::Job(name) => super::attributes::Attributes::default().text("app.job.name", name),
+            Entry::Job(name) => Attributes::default().text("app.job.name", name),
         };
         attributes.and(semantics::details(&self.customer, operation.details))
     }
@@ -256,17 +257,16 @@ impl<'a> Walk<'a> {
         start_ns: u64,
         mut once: impl FnMut(&mut Self, u8, u64) -> Done,
     ) -> Done {
-        let mut at_ns = start_ns;
-        for attempt in 0.. {
-            let done = once(self, attempt, at_ns);
-            let is_last = attempt + 1 >= attempts;
-            if is_last || self.is_full() || !done.fault().is_some_and(Fault::is_retryable) {
-                return done;
+        let mut done = once(self, 0, start_ns);
+        for attempt in 1..attempts {
+            if self.is_full() || !done.fault().is_some_and(Fault::is_retryable) {
+                break;
             }
-            let pause_ms = 60_u64 << attempt.min(6);
-            at_ns = done.end_ns + self.rng.random_range(pause_ms / 2..pause_ms) * 1_000_000;
+            let pause_ms = 30_u64 << attempt.min(6);
+            let at_ns = done.end_ns + self.rng.random_range(pause_ms / 2..pause_ms) * 1_000_000;
+            done = once(self, attempt, at_ns);
         }
-        Done::well(at_ns)
+        done
     }
 
     fn call(&mut self, to: &'static Operation, attempt: u8, place: &Place, start_ns: u64) -> Done {
@@ -283,21 +283,25 @@ impl<'a> Walk<'a> {
         let answer = self.handle(to, inside.context(true), Vec::new(), arrival_ns);
         let end_ns = answer.end_ns + NETWORK.sample_ns(self.rng);
         let fault = answer.fault();
-        let attributes = match to.entry {
-            Entry::Grpc { service, method } => semantics::grpc(service, method, to.service, fault),
-            Entry::Http { method, route } => {
-                semantics::http_client_of(&self.customer, to, (method, route), attempt, fault)
-            }
-            Entry::Message(_) | Entry::Job(_) => return Done::well(start_ns),
-        };
+        let attributes = self.client_attributes(to, attempt, fault);
         self.end(index, end_ns, Ending { attributes, is_error: fault.is_some(), ..Ending::default() });
         let failed = fault.map(|fault| Failed { fault: fault.one_up(), medium, target: to.service.name });
         Done { end_ns, failed }
     }
 
+    fn client_attributes(&self, to: &Operation, attempt: u8, fault: Option<Fault>) -> Attributes {
+        match to.entry {
+            Entry::Grpc { service, method } => semantics::grpc(service, method, to.service, fault),
+            Entry::Http { method, route } => {
+                semantics::http_client_of(&self.customer, to, (method, route), attempt, fault)
+            }
+            Entry::Message(_) | Entry::Job(_) => Attributes::default(),
+        }
+    }
+
     fn publish(
         &mut self,
-        queue: &'static super::model::Queue,
+        queue: &'static Queue,
         to: &'static [&'static Operation],
         place: &Place,
         start_ns: u64,

@@ -1,7 +1,7 @@
 //! What people ask for: pages of the web front end, and the gateway behind it.
 
 use super::super::model::Detail::{Cart, Email, Experiment, Order, Product, SearchTerm, User};
-use super::super::model::{Entry, Fault, Operation, Step, call, ms, us};
+use super::super::model::{Detail, Entry, Fault, Operation, Step, call, ms, us};
 use super::browse::{
     CATALOG_FEATURED, CATALOG_GET, INVENTORY_GET, PRICING_QUOTE, RECOMMEND, RECOMMEND_SIMILAR, SEARCH_QUERY,
 };
@@ -14,7 +14,7 @@ const fn page(
     method: &'static str,
     route: &'static str,
     handler: &'static str,
-    details: &'static [super::super::model::Detail],
+    details: &'static [Detail],
     steps: &'static [Step],
 ) -> Operation {
     let faults = &[(0.000_5, Fault::Bug)];
@@ -32,7 +32,7 @@ const fn gateway(
     method: &'static str,
     route: &'static str,
     handler: &'static str,
-    details: &'static [super::super::model::Detail],
+    details: &'static [Detail],
     steps: &'static [Step],
 ) -> Operation {
     let faults = &[(0.000_5, Fault::Invalid)];
@@ -113,7 +113,11 @@ static GW_HOME: Operation = gateway(
     &[User],
     &[
         AUTHENTICATE,
-        Step::Parallel(&[call(&CATALOG_FEATURED), Step::Tolerate(&[call(&RECOMMEND)]), call(&CART_GET)]),
+        Step::Parallel(&[
+            call(&CATALOG_FEATURED),
+            Step::Tolerate(&[call(&RECOMMEND)]),
+            Step::Tolerate(&[call(&CART_GET)]),
+        ]),
         Step::Work(us(300, 0.4)),
     ],
 );

@@ -1,6 +1,6 @@
 //! Buying: cart, checkout, payment, and who the customer is.
 
-use super::super::model::Detail::{CardMasked, Cart, Email, Order, Product, User};
+use super::super::model::Detail::{CardMasked, Cart, Email, FraudScore, Order, Product, User};
 use super::super::model::{Entry, Fault, Operation, Step, call, ms, us};
 use super::browse::{PRICING_BULK, PRICING_QUOTE};
 use super::data;
@@ -116,7 +116,7 @@ static FRAUD_SCORE: Operation = Operation {
     service: &FRAUD_CHECK,
     entry: Entry::Http { method: "POST", route: "/v2/score" },
     handler: "score",
-    details: &[User, Order],
+    details: &[User, Order, FraudScore],
     faults: &[(0.001, Fault::Bug)],
     steps: &[
         Step::Work(ms(1, 0.5)),
