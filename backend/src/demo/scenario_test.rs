@@ -7,7 +7,7 @@ use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 
 use super::generate::{Anomaly, Request, SPANS_PER_REQUEST_MAX};
 use super::library::{Library, scope};
-use super::model::{Entry, Language, Operation, SECOND_NS, Step};
+use super::model::{Entry, Language, Operation, Step};
 use super::resource::{Process, resource};
 use super::shop::{ENTRIES, HUGE_ITEM, SERVICES};
 use super::span::DemoSpan;
