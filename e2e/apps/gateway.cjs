@@ -16,4 +16,9 @@ app.get('/checkout/:item', async (request, response) => {
   response.status(answer.ok ? 200 : 502).json(await answer.json());
 });
 
-app.listen(Number(PORT), '127.0.0.1', () => console.log('listening'));
+const server = app.listen(Number(PORT), '127.0.0.1', () => console.log('listening'));
+// The SDK sends its last spans at this signal and leaves the rest to us.
+process.on('SIGTERM', () => {
+  server.close();
+  server.closeAllConnections();
+});

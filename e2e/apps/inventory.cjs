@@ -13,4 +13,9 @@ app.get('/stock/:item', (request, response) => {
   else answer();
 });
 
-app.listen(Number(process.env.PORT), '127.0.0.1', () => console.log('listening'));
+const server = app.listen(Number(process.env.PORT), '127.0.0.1', () => console.log('listening'));
+// The SDK sends its last spans at this signal and leaves the rest to us.
+process.on('SIGTERM', () => {
+  server.close();
+  server.closeAllConnections();
+});

@@ -33,4 +33,9 @@ app.post('/orders', async (request, response) => {
   else response.status(502).json({ error: 'no stock' });
 });
 
-app.listen(Number(PORT), '127.0.0.1', () => console.log('listening'));
+const server = app.listen(Number(PORT), '127.0.0.1', () => console.log('listening'));
+// The SDK sends its last spans at this signal and leaves the rest to us.
+process.on('SIGTERM', () => {
+  server.close();
+  server.closeAllConnections();
+});
