@@ -1,0 +1,47 @@
+// axe-core on every page, in both themes.
+import { test } from '../support/test.js';
+import { expect } from '../support/test.js';
+import { expectAccessible } from '../support/axe.js';
+import { checkoutTrace } from '../support/traces.js';
+
+for (const colorScheme of ['dark', 'light']) {
+  test.describe(colorScheme, () => {
+    test.use({ colorScheme });
+
+    test('log-in', async ({ page }) => {
+      await page.goto('/login');
+      await expect(page.getByRole('heading', { name: 'Log in to Spanloom' })).toBeVisible();
+      await expectAccessible(page);
+    });
+
+    test('services', async ({ api, app }) => {
+      await checkoutTrace(api, 'book');
+      await app.goto('/');
+      await expect(app.getByRole('link', { name: 'gateway', exact: true })).toBeVisible();
+      await expectAccessible(app);
+    });
+
+    test('search', async ({ api, app }) => {
+      await checkoutTrace(api, 'broken');
+      await app.goto('/traces?service=gateway');
+      await expect(app.getByRole('list', { name: 'Traces' }).getByRole('listitem').first()).toBeVisible();
+      await expectAccessible(app);
+    });
+
+    test('trace', async ({ api, app }) => {
+      const { traceId, trace } = await checkoutTrace(api, 'broken');
+      const failed = trace.spans.find((span) => span.status === 'error');
+      await app.goto(`/traces/${traceId}?span=${failed.spanId}`);
+      await expect(app.getByRole('complementary', { name: 'Details of the span' })).toBeVisible();
+      await expectAccessible(app);
+    });
+
+    for (const section of ['', '/people', '/keys']) {
+      test(`settings${section}`, async ({ app }) => {
+        await app.goto(`/settings${section}`);
+        await expect(app.getByRole('main')).toBeVisible();
+        await expectAccessible(app);
+      });
+    }
+  });
+}

@@ -1,0 +1,65 @@
+// Pictures of every page, dark and light, large and small; and that no page needs to be scrolled
+// sideways. UPDATE_SCREENSHOTS=1 renews the one in the README.
+import { copyFile, mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+import { test, expect } from '../support/test.js';
+import { settled } from '../support/axe.js';
+import { checkoutTrace } from '../support/traces.js';
+
+const SCREENSHOTS = fileURLToPath(new URL('../test-results/screenshots/', import.meta.url));
+const IMAGES = fileURLToPath(new URL('../../docs/images/', import.meta.url));
+const SIZES = [{ width: 1440, height: 900 }, { width: 1024, height: 768 }];
+
+for (const colorScheme of ['dark', 'light']) {
+  for (const viewport of SIZES) {
+    test.describe(`${colorScheme} ${viewport.width}x${viewport.height}`, () => {
+      test.use({ colorScheme, viewport });
+
+      const shoot = async (page, name) => {
+        await settled(page);
+        const { scrollWidth, clientWidth } = await page.evaluate(() => document.documentElement);
+        expect(scrollWidth, `${name} is wider than the window`).toBeLessThanOrEqual(clientWidth);
+        await mkdir(SCREENSHOTS, { recursive: true });
+        const path = join(SCREENSHOTS, `${name}-${colorScheme}-${viewport.width}x${viewport.height}.png`);
+        await page.screenshot({ path });
+        return path;
+      };
+
+      test('log-in', async ({ page }) => {
+        await page.goto('/login');
+        await expect(page.getByRole('heading', { name: 'Log in to Spanloom' })).toBeVisible();
+        await shoot(page, 'login');
+      });
+
+      test('services and search', async ({ api, app }) => {
+        for (const item of ['book', 'broken', 'piano', 'book']) await checkoutTrace(api, item);
+        await app.goto('/');
+        await expect(app.getByRole('link', { name: 'gateway', exact: true })).toBeVisible();
+        await shoot(app, 'services');
+        await app.goto('/traces');
+        await expect(app.getByRole('list', { name: 'Traces' }).getByRole('listitem').nth(3)).toBeVisible();
+        await shoot(app, 'search');
+        await app.goto('/traces?service=nobody');
+        await expect(app.getByRole('heading', { name: /no traces/i })).toBeVisible();
+        await shoot(app, 'search-empty');
+      });
+
+      test('trace', async ({ api, app }) => {
+        const { traceId, trace } = await checkoutTrace(api, 'broken');
+        const failed = trace.spans.find((span) => span.statusMessage === 'the shelf is broken');
+        await app.goto(`/traces/${traceId}`);
+        await expect(app.getByRole('treeitem')).not.toHaveCount(0);
+        await shoot(app, 'trace');
+        await app.goto(`/traces/${traceId}?span=${failed.spanId}`);
+        await expect(app.getByRole('complementary', { name: 'Details of the span' })).toContainText('RangeError');
+        const path = await shoot(app, 'trace-span');
+        if (process.env.UPDATE_SCREENSHOTS === '1' && colorScheme === 'dark' && viewport === SIZES[0]) {
+          await mkdir(IMAGES, { recursive: true });
+          await copyFile(path, join(IMAGES, 'trace.png'));
+        }
+      });
+    });
+  }
+}

@@ -1,0 +1,193 @@
+// The TimescaleDB migrations on a real TimescaleDB: that they apply, that the aggregates' numbers
+// are those of plain SQL, that compression and retention lose nothing they should keep, and that
+// the schema has the same shape as on plain PostgreSQL.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { database, rows, statements, value } from './database.js';
+import { insertSpans, metricsFrom, metricsFromSpans } from './fixture.js';
+
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
+const LEVELS = { metrics_1m: 'minute', metrics_1h: 'hour', metrics_1d: 'day' };
+const now = Date.now();
+const ago = (ms) => new Date(now - ms).toISOString();
+
+/** Brings the three levels up to date, as the policies do one after the other. */
+async function refreshAll(db) {
+  for (const level of Object.keys(LEVELS)) await db.query(`CALL refresh_continuous_aggregate('${level}', NULL, NULL)`);
+}
+
+/** Runs the jobs of `procedure` now, with the settings that they have. */
+async function runJobs(db, procedure) {
+  const jobs = await db.query('SELECT job_id FROM timescaledb_information.jobs WHERE proc_name = $1 ORDER BY 1', [procedure]);
+  assert.notEqual(jobs.rows.length, 0, `no ${procedure} job`);
+  for (const { job_id } of jobs.rows) await db.query(`CALL run_job(${job_id})`);
+}
+
+async function compressedChunks(db, table) {
+  return Number(await value(db, `SELECT count(*) FROM timescaledb_information.chunks
+                                 WHERE hypertable_name = $1 AND is_compressed`, [table]));
+}
+
+test('both flavours have the same tables, views and columns', async (t) => {
+  const columns = `
+    SELECT c.relname AS relation, string_agg(a.attname || ' ' || format_type(a.atttypid, a.atttypmod), ', ' ORDER BY a.attnum) AS columns
+    FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+    WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p', 'v', 'm') AND NOT c.relispartition
+    GROUP BY 1 ORDER BY 1`;
+  const timescale = await rows(await database(t, 'timescale'), columns);
+  const postgres = await rows(await database(t, 'postgres'), columns);
+  assert.ok(timescale.some((row) => row.includes('"spans"')), 'the query sees no tables');
+  assert.deepEqual(timescale, postgres);
+});
+
+test('both flavours have the same functions', async (t) => {
+  const functions = `
+    SELECT p.proname, pg_get_function_identity_arguments(p.oid) AS arguments, pg_get_function_result(p.oid) AS result
+    FROM pg_proc p
+    WHERE p.pronamespace = 'public'::regnamespace
+      AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e')
+    ORDER BY 1, 2`;
+  const timescale = await rows(await database(t, 'timescale'), functions);
+  assert.ok(timescale.some((row) => row.includes('"drop_before"')), 'the query sees no functions');
+  assert.deepEqual(timescale, await rows(await database(t, 'postgres'), functions));
+});
+
+test('spans, traces and metrics are hypertables with policies', async (t) => {
+  const db = await database(t, 'timescale');
+  const hypertables = await rows(db, `SELECT hypertable_name AS name, compression_enabled AS columnstore
+    FROM timescaledb_information.hypertables WHERE hypertable_schema = 'public' ORDER BY 1`);
+  assert.deepEqual(hypertables.map(JSON.parse), [
+    { name: 'span_metrics', columnstore: true },
+    { name: 'spans', columnstore: true },
+    { name: 'traces', columnstore: true },
+  ]);
+  const aggregates = await rows(db, `SELECT view_name AS name, materialized_only AS stored
+    FROM timescaledb_information.continuous_aggregates ORDER BY 1`);
+  assert.deepEqual(aggregates.map(JSON.parse), [
+    { name: 'metrics_1d', stored: true },
+    { name: 'metrics_1h', stored: true },
+    { name: 'metrics_1m', stored: true },
+  ]);
+  // A unique index on spans would turn direct compression off without a word.
+  assert.deepEqual(await rows(db, `SELECT indexrelid::regclass FROM pg_index WHERE indrelid = 'spans'::regclass AND indisunique`), []);
+});
+
+test('the aggregates give the numbers of plain SQL, late spans included', async (t) => {
+  const db = await database(t, 'timescale');
+  await insertSpans(db, { from: ago(50 * HOUR_MS), to: ago(2 * HOUR_MS), traces: 600 });
+  await refreshAll(db);
+  for (const [level, unit] of Object.entries(LEVELS)) {
+    const expected = await rows(db, metricsFromSpans(unit));
+    assert.ok(expected.length > 1);
+    assert.deepEqual(await rows(db, metricsFrom(level)), expected, level);
+  }
+  // Spans that come a day late fall into minutes, hours and days that were aggregated before.
+  await insertSpans(db, { from: ago(30 * HOUR_MS), to: ago(26 * HOUR_MS), traces: 100, firstTrace: 10_000 });
+  await refreshAll(db);
+  for (const [level, unit] of Object.entries(LEVELS)) {
+    assert.deepEqual(await rows(db, metricsFrom(level)), await rows(db, metricsFromSpans(unit)), `${level}, late`);
+  }
+});
+
+test('the policies refresh what is complete, and metrics_minute adds the open minutes', async (t) => {
+  const db = await database(t, 'timescale');
+  // Up to three minutes into the future, as the clocks of some clients run.
+  await insertSpans(db, { from: ago(5 * HOUR_MS), to: ago(-180_000), traces: 400 });
+  const expected = await rows(db, metricsFromSpans('minute'));
+  assert.deepEqual(await rows(db, metricsFrom('metrics_minute')), expected, 'before the first refresh');
+  await runJobs(db, 'policy_refresh_continuous_aggregate');
+  const stored = await value(db, 'SELECT max(time) FROM metrics_1m');
+  assert.ok(stored && stored.getTime() < now, 'the policy stored nothing, or an open minute');
+  assert.deepEqual(await rows(db, metricsFrom('metrics_minute')), expected, 'after a refresh');
+});
+
+test('compressed chunks answer as before and take late spans', async (t) => {
+  const db = await database(t, 'timescale');
+  await insertSpans(db, { from: ago(30 * HOUR_MS), to: ago(20 * HOUR_MS), traces: 500 });
+  const queries = {
+    trace: `SELECT * FROM spans WHERE trace_id = lpad(to_hex(250), 32, '0')::uuid ORDER BY span_id`,
+    newest: `SELECT trace_id, span_id, start_time FROM spans
+             WHERE service_id = (SELECT id FROM services WHERE name = 'stock') AND start_time >= '${ago(25 * HOUR_MS)}'
+             ORDER BY start_time DESC, span_id LIMIT 50`,
+    slow_errors: `SELECT span_id, duration_ns FROM spans WHERE status = 2 AND duration_ns > 1000000000 ORDER BY 1`,
+    tag: `SELECT span_id FROM spans WHERE attributes::jsonb @> '{"customer": "c7"}' ORDER BY 1`,
+    pieces: 'SELECT * FROM traces ORDER BY trace_id',
+    metrics: metricsFrom('span_metrics', 'minute'),
+  };
+  const answers = async () => {
+    const found = {};
+    for (const [name, sql] of Object.entries(queries)) found[name] = await rows(db, sql);
+    return found;
+  };
+  const before = await answers();
+  for (const [name, found] of Object.entries(before)) assert.notEqual(found.length, 0, `${name} finds nothing`);
+
+  await runJobs(db, 'policy_compression');
+  for (const table of ['spans', 'traces', 'span_metrics']) {
+    assert.ok((await compressedChunks(db, table)) > 0, `no chunk of ${table} was compressed`);
+  }
+  assert.deepEqual(await answers(), before);
+
+  await insertSpans(db, { from: ago(29 * HOUR_MS), to: ago(28 * HOUR_MS), traces: 20, firstTrace: 5_000 });
+  assert.equal(await value(db, 'SELECT count(*)::int FROM spans'), 4 * 520);
+  await refreshAll(db);
+  assert.deepEqual(await rows(db, metricsFrom('metrics_1m')), await rows(db, metricsFromSpans('minute')));
+});
+
+test('old spans go, their hours and days stay', async (t) => {
+  const db = await database(t, 'timescale');
+  await insertSpans(db, { from: ago(12 * DAY_MS), to: ago(2 * HOUR_MS), traces: 600 });
+  await refreshAll(db);
+  const hours = await rows(db, metricsFrom('metrics_1h'));
+  const days = await rows(db, metricsFrom('metrics_1d'));
+  const kept = `SELECT * FROM spans WHERE start_time >= '${ago(7 * DAY_MS)}' ORDER BY start_time, span_id`;
+  const keptBefore = await rows(db, kept);
+
+  const dropped = await value(db, 'SELECT count(*)::int FROM drop_before($1, $2)', [ago(7 * DAY_MS), ago(90 * DAY_MS)]);
+  assert.ok(dropped > 0, 'nothing was dropped');
+  // A chunk of spans covers an hour: nothing older than the bound and one hour is left.
+  assert.equal(await value(db, 'SELECT count(*)::int FROM spans WHERE start_time < $1', [ago(7 * DAY_MS + HOUR_MS)]), 0);
+  assert.deepEqual(await rows(db, kept), keptBefore, 'spans within retention');
+
+  // Dropping invalidates what was aggregated from it: the next refresh must not empty the hours.
+  await runJobs(db, 'policy_refresh_continuous_aggregate');
+  assert.deepEqual(await rows(db, metricsFrom('metrics_1h')), hours, 'hours after the next refresh');
+  assert.deepEqual(await rows(db, metricsFrom('metrics_1d')), days, 'days after the next refresh');
+
+  // Spans that are two days late are still counted after chunks were dropped.
+  await insertSpans(db, { from: ago(2 * DAY_MS), to: ago(DAY_MS), traces: 50, firstTrace: 20_000 });
+  await runJobs(db, 'policy_refresh_continuous_aggregate');
+  const countOf = async (level) => Number(await value(db, `SELECT sum(span_count) FROM ${level}`));
+  assert.equal(await countOf('metrics_1h'), 4 * 650);
+  assert.equal(await countOf('metrics_1d'), 4 * 650);
+
+  await db.query('SELECT drop_before($1, $2)', [ago(7 * DAY_MS), ago(0)]);
+  assert.ok((await countOf('metrics_1h')) < 4 * 650, 'old hours went with the second bound');
+});
+
+test('both flavours answer alike', async (t) => {
+  const timescale = await database(t, 'timescale');
+  const postgres = await database(t, 'postgres');
+  for (const db of [timescale, postgres]) {
+    await insertSpans(db, { from: ago(30 * HOUR_MS), to: ago(2 * HOUR_MS), traces: 300 });
+  }
+  await refreshAll(timescale);
+  await postgres.query('SELECT roll_up_metrics()');
+  assert.equal(await value(postgres, 'SELECT count(*)::int FROM span_metrics'), 0, 'the roll-up moves everything');
+  for (const relation of ['metrics_minute', ...Object.keys(LEVELS)]) {
+    const expected = await rows(timescale, metricsFrom(relation));
+    assert.notEqual(expected.length, 0, relation);
+    assert.deepEqual(await rows(postgres, metricsFrom(relation)), expected, relation);
+  }
+  for (const relation of ['spans', 'traces', 'operations', 'resources']) {
+    const all = `SELECT * FROM ${relation} ORDER BY 1, 2, 3`;
+    assert.deepEqual(await rows(postgres, all), await rows(timescale, all), relation);
+  }
+});
+
+test('a migration outside a transaction is split into its statements', () => {
+  const sql = '-- no-transaction\nSELECT 1;\nCREATE FUNCTION f() AS $$\nBEGIN;\nEND;\n$$;\n-- why; because\nSELECT\n  2;\n';
+  assert.deepEqual(statements(sql), ['SELECT 1;', 'CREATE FUNCTION f() AS $$\nBEGIN;\nEND;\n$$;', 'SELECT\n  2;']);
+});
