@@ -1,0 +1,13 @@
+//! The server's API as typed functions, one module per domain.
+
+mod client;
+mod error;
+mod identity;
+mod traces;
+
+pub use client::{Abort, on_session_end};
+pub use error::ApiError;
+pub use identity::{
+    add_user, change_password, change_user, create_key, keys, log_in, log_out, me, revoke_key, users,
+};
+pub use traces::{operations, search, services, tag_keys, tag_values, trace};

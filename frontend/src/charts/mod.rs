@@ -1,0 +1,3 @@
+//! Charts of our own: scales are pure, drawing is SVG or canvas.
+
+pub mod scale;

@@ -1,0 +1,93 @@
+//! Line icons, 16 by 16, drawn with the text's colour.
+
+use leptos::prelude::*;
+
+/// An icon.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum Icon {
+    Logo,
+    Services,
+    Traces,
+    Settings,
+    Search,
+    Refresh,
+    Sun,
+    Moon,
+    User,
+    Clock,
+    ChevronDown,
+    ChevronRight,
+    Close,
+    Copy,
+    Check,
+    Error,
+    Warning,
+    Plus,
+    Key,
+    People,
+    Lock,
+    LogOut,
+    Help,
+    External,
+    SortUp,
+    SortDown,
+}
+
+impl Icon {
+    fn path(self) -> &'static str {
+        match self {
+            // A shuttle between warp threads.
+            Self::Logo => {
+                "M3 2v12M8 2v3.2M8 10.8V14M13 2v12M1.2 8C4 5.4 12 5.4 14.8 8 12 10.6 4 10.6 1.2 8Z"
+            }
+            Self::Services => "M2.5 2.5h4.5v4.5H2.5zM9 2.5h4.5v4.5H9zM2.5 9h4.5v4.5H2.5zM9 9h4.5v4.5H9z",
+            Self::Traces => "M2 3.5h8M4.5 8h9M7 12.5h5.5",
+            Self::Settings => "M2 4.5h5M11 4.5h3M2 11.5h3M9 11.5h5M9 2.8v3.4M7 9.8v3.4",
+            Self::Search => "M7 12A5 5 0 1 0 7 2a5 5 0 0 0 0 10ZM10.7 10.7 14 14",
+            Self::Refresh => "M13.5 8a5.5 5.5 0 1 1-1.7-4M13.5 1.8v2.7h-2.7",
+            Self::Sun => {
+                "M8 11a3 3 0 1 0 0-6 3 3 0 0 0 0 6ZM8 1.2v1.3M8 13.5v1.3M3.2 3.2l.9.9M11.9 11.9l.9.9M1.2 8h1.3M13.5 8h1.3M3.2 12.8l.9-.9M11.9 4.1l.9-.9"
+            }
+            Self::Moon => "M13.6 9.6A6 6 0 0 1 6.4 2.4a6 6 0 1 0 7.2 7.2Z",
+            Self::User => {
+                "M8 7.5a2.6 2.6 0 1 0 0-5.2 2.6 2.6 0 0 0 0 5.2ZM3 13.7c.4-2.5 2.4-3.9 5-3.9s4.6 1.4 5 3.9"
+            }
+            Self::Clock => "M8 14A6 6 0 1 0 8 2a6 6 0 0 0 0 12ZM8 4.8V8l2.2 1.4",
+            Self::ChevronDown => "m4 6 4 4 4-4",
+            Self::ChevronRight => "m6 4 4 4-4 4",
+            Self::Close => "m4 4 8 8M12 4l-8 8",
+            Self::Copy => "M5.5 5.5h8v8h-8zM10.5 5.5v-3h-8v8h3",
+            Self::Check => "m3 8.5 3.2 3.2L13 4.8",
+            Self::Error => "M8 14.2A6.2 6.2 0 1 0 8 1.8a6.2 6.2 0 0 0 0 12.4ZM8 4.8v3.9M8 11v.2",
+            Self::Warning => "M8 2.2 14.4 13.4H1.6ZM8 6.4v3.4M8 11.6v.2",
+            Self::Plus => "M8 3v10M3 8h10",
+            Self::Key => "M5.2 13.4a2.8 2.8 0 1 0 0-5.6 2.8 2.8 0 0 0 0 5.6ZM7.2 8.7l5.6-5.6M10.4 5.5l2 2",
+            Self::People => {
+                "M6 7.4a2.3 2.3 0 1 0 0-4.6 2.3 2.3 0 0 0 0 4.6ZM1.6 13.2c.3-2.2 2.1-3.5 4.4-3.5s4.1 1.3 4.4 3.5M10.6 3a2.3 2.3 0 0 1 0 4.2M12 9.9c1.4.5 2.3 1.7 2.5 3.3"
+            }
+            Self::Lock => "M3.5 7.2h9v6.3h-9zM5.3 7.2V5a2.7 2.7 0 0 1 5.4 0v2.2",
+            Self::LogOut => "M6.5 13.5h-4v-11h4M10.3 11l3-3-3-3M13.3 8H6",
+            Self::Help => {
+                "M8 14.2A6.2 6.2 0 1 0 8 1.8a6.2 6.2 0 0 0 0 12.4ZM6.2 6.3a1.85 1.85 0 1 1 2.7 1.65c-.6.3-.9.7-.9 1.35M8 11.3v.2"
+            }
+            Self::External => "M9 2.5h4.5V7M13.5 2.5 7.5 8.5M6.5 3.5h-4v10h10v-4",
+            Self::SortUp => "M8 12.5v-9M4.5 7 8 3.5 11.5 7",
+            Self::SortDown => "M8 3.5v9M4.5 9 8 12.5 11.5 9",
+        }
+    }
+}
+
+/// Draws an icon; hidden from screen readers, because the control around it has the name.
+#[component]
+pub fn Glyph(
+    /// Which one.
+    #[prop(into)]
+    icon: Signal<Icon>,
+) -> impl IntoView {
+    view! {
+        <svg class="icon" viewBox="0 0 16 16" width="16" height="16" aria-hidden="true" focusable="false">
+            <path d=move || icon.get().path() />
+        </svg>
+    }
+}

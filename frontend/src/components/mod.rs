@@ -1,0 +1,15 @@
+//! Shared pieces of pages.
+
+pub mod copy_button;
+pub mod dialog;
+pub mod icon;
+pub mod keys_help;
+pub mod menu;
+pub mod palette;
+pub mod service_chip;
+pub mod service_color;
+pub mod shell;
+pub mod states;
+pub mod time_range_picker;
+pub mod toast_list;
+pub mod user_menu;

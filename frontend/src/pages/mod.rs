@@ -1,0 +1,8 @@
+//! One module per page.
+
+pub mod login;
+pub mod not_found;
+pub mod search;
+pub mod services;
+pub mod settings;
+pub mod trace;
