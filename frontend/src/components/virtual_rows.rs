@@ -38,13 +38,15 @@ pub struct VirtualRows {
     /// The rows to draw.
     pub range: Memo<(usize, usize)>,
     row_height: f64,
+    head_height: f64,
     size: ReadSignal<(f64, f64)>,
     scroll_top: RwSignal<f64>,
 }
 
 impl VirtualRows {
-    /// For `count` rows of `row_height` CSS pixels.
-    pub fn new(count: Signal<usize>, row_height: f64) -> Self {
+    /// For `count` rows of `row_height` CSS pixels, below a sticky head of `head_height` in the same
+    /// element.
+    pub fn new(count: Signal<usize>, row_height: f64, head_height: f64) -> Self {
         let node = NodeRef::new();
         let size = use_size(node);
         let scroll_top = RwSignal::new(0.0);
@@ -52,7 +54,7 @@ impl VirtualRows {
             let range = visible(scroll_top.get(), size.get().1, row_height, count.get());
             (range.start, range.end)
         });
-        Self { node, range, row_height, size, scroll_top }
+        Self { node, range, row_height, head_height, size, scroll_top }
     }
 
     /// For the element's `on:scroll`.
@@ -64,7 +66,7 @@ impl VirtualRows {
 
     /// Scrolls until the row is visible.
     pub fn show(self, row: usize) {
-        let height = self.size.get_untracked().1;
+        let height = self.size.get_untracked().1 - self.head_height;
         let Some(element) = self.node.get_untracked() else { return };
         if let Some(top) = scroll_to(row, f64::from(element.scroll_top()), height, self.row_height) {
             element.set_scroll_top(top.ceil() as i32);

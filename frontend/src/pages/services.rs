@@ -285,18 +285,17 @@ fn row(
                 </a>
             </td>
             <td class="num" title=spans>
-                {bar(red.rate_per_second / rate_max, "")}
-                {format::rate(red.rate_per_second)}
+                {bar(red.rate_per_second / rate_max)}
+                <span class="cell-num">{format::rate(red.rate_per_second)}</span>
             </td>
             <td class="num" class:error-text=has_errors class:faint=!has_errors>
-                {has_errors.then(|| bar(red.error_rate, "bad"))}
                 {has_errors.then_some("● ")}
                 {format::percent(red.error_rate)}
             </td>
             <td class="num">{format::duration_f64(red.p50_ns)}</td>
             <td class="num">
-                {bar(red.p95_ns / p95_max, "")}
-                {format::duration_f64(red.p95_ns)}
+                {bar(red.p95_ns / p95_max)}
+                <span class="cell-num">{format::duration_f64(red.p95_ns)}</span>
             </td>
             <td class="num">{format::duration_f64(red.p99_ns)}</td>
         </tr>
@@ -304,9 +303,9 @@ fn row(
 }
 
 /// A bar beside the number, so that the outlier is seen before the numbers are read.
-fn bar(share: f64, class: &'static str) -> impl IntoView {
+fn bar(share: f64) -> impl IntoView {
     let width = format!("{:.1}%", if share.is_finite() { share.clamp(0.0, 1.0) * 100.0 } else { 0.0 });
-    view! { <span class=format!("cell-bar {class}") aria-hidden="true"><i style:width=width></i></span> }
+    view! { <span class="cell-bar" aria-hidden="true"><i style:width=width></i></span> }
 }
 
 #[cfg(test)]

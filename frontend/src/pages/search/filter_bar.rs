@@ -168,9 +168,9 @@ pub fn FilterBar(
             <div class="filter-field duration">
                 <span class="label" aria-hidden="true">"Duration"</span>
                 <div class="duration-pair">
-                    <DurationInput label="Minimum duration" placeholder="min 250ms" text=draft.min wrong=wrong />
+                    <DurationInput label="Minimum duration" placeholder="min" text=draft.min wrong=wrong />
                     <span class="faint" aria-hidden="true">"–"</span>
-                    <DurationInput label="Maximum duration" placeholder="max 2s" text=draft.max wrong=wrong />
+                    <DurationInput label="Maximum duration" placeholder="max" text=draft.max wrong=wrong />
                 </div>
             </div>
             <div class="filter-field status">

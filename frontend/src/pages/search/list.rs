@@ -19,6 +19,9 @@ use crate::state::range::{ZONE, now_ms, use_change_query, use_range};
 /// Matches `.result-row` in the style sheet.
 pub const ROW_HEIGHT: f64 = 32.0;
 
+/// Matches `.result-head`.
+pub const HEAD_HEIGHT: f64 = 28.0;
+
 /// Services shown as squares in a row; the others are counted.
 const SQUARES_MAX: usize = 8;
 
@@ -61,9 +64,6 @@ pub fn ResultList(
         (*at, traces[*at].trace_id, range.refreshed_at_ms(), longest_ns.get())
     };
     view! {
-        <div class="result-head" role="presentation">
-            <Headings />
-        </div>
         <div
             class="result-scroll"
             node_ref=rows.node
@@ -77,6 +77,9 @@ pub fn ResultList(
                 card.set(None);
             }
         >
+            <div class="result-head">
+                <Headings />
+            </div>
             <ol class="result-rows" aria-label="Traces" style:height=move || format!("{}px", count() as f64 * ROW_HEIGHT)>
                 <For each=visible key=key children=move |(at, traces)| {
                     row(at, &traces[at], longest_ns.get_untracked(), untrack(count), selected, hovered, card)
@@ -188,7 +191,7 @@ fn row(
                     <span class="visually-hidden">" errors"</span>
                 </span>
                 <span class="result-duration">
-                    <i aria-hidden="true" class:bad=has_error style:width=width></i>
+                    <span class="duration-track" aria-hidden="true"><i class:bad=has_error style:width=width></i></span>
                     <b>{format::duration(trace.duration_ns)}</b>
                 </span>
                 <span class="num" title=format::full_time(trace.start_time, &ZONE)>

@@ -15,7 +15,7 @@ use spanloom_model::TraceId;
 
 use self::filter::{Filter, LIMITS};
 use self::filter_bar::FilterBar;
-use self::list::{ROW_HEIGHT, ResultList};
+use self::list::{HEAD_HEIGHT, ROW_HEIGHT, ResultList};
 use self::results::Results;
 use self::scatter::Scatter;
 use crate::components::list_keys::list_keys;
@@ -43,7 +43,7 @@ pub fn SearchPage() -> impl IntoView {
     let selected = RwSignal::new(None::<usize>);
     let count =
         Signal::derive(move || results.rows.with(|rows| rows.as_ref().map_or(0, |rows| rows.len())));
-    let rows = VirtualRows::new(count, ROW_HEIGHT);
+    let rows = VirtualRows::new(count, ROW_HEIGHT, HEAD_HEIGHT);
 
     let navigate = StoredValue::new_local(use_navigate());
     let open = Callback::new(move |id: TraceId| {
