@@ -196,6 +196,10 @@ fn lock_manager() -> Option<JsValue> {
 }
 
 async fn renew_now(asked_at_ms: f64) -> bool {
+    // Without this cookie there was no session, and the server would refuse anyway.
+    if cookie("spanloom_csrf").is_none() {
+        return false;
+    }
     let storage = web_sys::window().and_then(|window| window.local_storage().ok().flatten());
     let renewed_at_ms: f64 = storage
         .as_ref()

@@ -1,3 +1,4 @@
 //! Charts of our own: scales are pure, drawing is SVG or canvas.
 
 pub mod scale;
+pub mod size;

@@ -200,7 +200,7 @@ mod tests {
     #[test]
     fn duration_ticks_are_round_and_few() {
         let wide = LogNs::around([1_000, 100_000_000_000].into_iter(), (300.0, 0.0));
-        assert_eq!(wide.ticks(5), [1_000, 100_000, 10_000_000, 1_000_000_000, 100_000_000_000]);
+        assert_eq!(wide.ticks(5), [10_000, 1_000_000, 100_000_000, 10_000_000_000]);
         let narrow = LogNs::around([20_000_000, 60_000_000].into_iter(), (300.0, 0.0));
         assert_eq!(narrow.ticks(6), [20_000_000, 50_000_000, 100_000_000]);
     }

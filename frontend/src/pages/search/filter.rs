@@ -1,0 +1,242 @@
+//! What is searched for: as the URL of the page says it and as the API takes it. Pure.
+
+use spanloom_model::TraceId;
+
+use crate::state::find::trace_id_in;
+use crate::state::query::Query;
+use crate::state::time_range::Window;
+
+/// The parameters of the page's URL that belong to the search.
+pub const PARAMETERS: [&str; 9] =
+    ["service", "operation", "tag", "min", "max", "status", "order", "limit", "sort"];
+
+/// How many results a page of the list may have.
+pub const LIMITS: [u32; 5] = [20, 50, 100, 200, 500];
+
+const LIMIT_DEFAULT: u32 = 100;
+
+/// What is searched for. Empty texts ask for nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// `service.name` of a span.
+    pub service: String,
+    /// Name of the same span.
+    pub operation: String,
+    /// `key=value` of the same span.
+    pub tags: Vec<String>,
+    /// The trace lasts at least so long, as typed: `250ms`.
+    pub min: String,
+    /// The trace lasts at most so long, as typed.
+    pub max: String,
+    /// Status of the same span: `ok`, `error`, `unset`.
+    pub status: String,
+    /// The longest first instead of the newest.
+    pub longest_first: bool,
+    /// Results per page; one of [`LIMITS`], 0 for the default.
+    pub limit: u32,
+}
+
+impl Filter {
+    /// From the page's URL.
+    pub fn parse(query: &Query) -> Self {
+        let text = |key: &str| query.get(key).unwrap_or_default().to_owned();
+        let status = text("status");
+        let limit = query.get("limit").and_then(|limit| limit.parse().ok());
+        Self {
+            service: text("service"),
+            operation: text("operation"),
+            tags: query.all("tag").map(str::to_owned).collect(),
+            min: text("min"),
+            max: text("max"),
+            status: if ["ok", "error", "unset"].contains(&status.as_str()) {
+                status
+            } else {
+                String::new()
+            },
+            longest_first: query.get("order") == Some("duration"),
+            limit: limit.filter(|limit| LIMITS.contains(limit)).unwrap_or(0),
+        }
+    }
+
+    /// Into the page's URL; what else is there stays.
+    pub fn write(&self, query: &mut Query) {
+        for key in PARAMETERS.into_iter().filter(|key| *key != "sort") {
+            query.remove(key);
+        }
+        query.set("service", self.service.trim());
+        query.set("operation", self.operation.trim());
+        for tag in &self.tags {
+            query.push("tag", tag.as_str());
+        }
+        query.set("min", self.min.trim());
+        query.set("max", self.max.trim());
+        query.set("status", self.status.as_str());
+        query.set("order", if self.longest_first { "duration" } else { "" });
+        query.set("limit", if self.limit == 0 { String::new() } else { self.limit.to_string() });
+    }
+
+    /// Results per page.
+    pub fn limit(&self) -> u32 {
+        if self.limit == 0 { LIMIT_DEFAULT } else { self.limit }
+    }
+
+    /// Whether nothing narrows the search.
+    pub fn is_empty(&self) -> bool {
+        *self == Self { longest_first: self.longest_first, limit: self.limit, ..Self::default() }
+    }
+
+    /// The API's parameters. A duration that cannot be read is passed on, so that the server's
+    /// answer names it.
+    pub fn api_query(&self, window: Window) -> Query {
+        let mut query = Query::default()
+            .with("startTime", window.from_us().to_string())
+            .with("endTime", window.to_us().to_string())
+            .with("serviceName", self.service.as_str())
+            .with("operation", self.operation.as_str())
+            .with("duration", api_duration(&self.min))
+            .with("maxDuration", api_duration(&self.max))
+            .with("status", self.status.as_str())
+            .with("order", if self.longest_first { "duration" } else { "" })
+            .with("limit", self.limit().to_string());
+        for tag in &self.tags {
+            query.push("tag", tag.as_str());
+        }
+        query
+    }
+}
+
+fn api_duration(text: &str) -> String {
+    parse_duration_us(text).map_or_else(|| text.trim().to_owned(), |us| us.to_string())
+}
+
+/// Microseconds of `250ms`, `1.5 s`, `2 min`; none without a unit, because a bare number could
+/// mean anything.
+pub fn parse_duration_us(text: &str) -> Option<i64> {
+    let text = text.trim();
+    let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.').len();
+    let number: f64 = text[..digits].parse().ok()?;
+    let unit_us = match text[digits..].trim() {
+        "us" | "µs" | "μs" => 1.0,
+        "ms" => 1e3,
+        "s" | "sec" => 1e6,
+        "m" | "min" => 60e6,
+        "h" => 3600e6,
+        _ => return None,
+    };
+    let us = number * unit_us;
+    (us < 1e15).then_some(us.round() as i64)
+}
+
+/// What is wrong with the durations, for the form.
+pub fn duration_error(min: &str, max: &str) -> Option<&'static str> {
+    let read =
+        |text: &str| if text.trim().is_empty() { Some(None) } else { parse_duration_us(text).map(Some) };
+    match (read(min), read(max)) {
+        (None, _) | (_, None) => Some("Durations need a unit: 250ms, 1.5s, 2min"),
+        (Some(Some(min)), Some(Some(max))) if min > max => Some("The minimum is above the maximum"),
+        _ => None,
+    }
+}
+
+/// A tag as typed, if it is complete: `key=value`, with a key. The value may contain `=`.
+pub fn complete_tag(text: &str) -> Option<String> {
+    let (key, value) = text.split_once('=')?;
+    let (key, value) = (key.trim(), value.trim());
+    (!key.is_empty() && !value.is_empty()).then(|| format!("{key}={value}"))
+}
+
+/// The trace id in a text pasted into the tag field: not in tags, whose values may look like one.
+pub fn pasted_trace(text: &str) -> Option<TraceId> {
+    match text.split_once('=') {
+        Some((key, _)) => {
+            let key = key.trim().to_ascii_lowercase().replace(['_', '-', '.'], "");
+            let is_link = key.contains("/traces/");
+            if is_link || key.ends_with("traceid") { trace_id_in(text) } else { None }
+        }
+        None => trace_id_in(text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn full() -> Filter {
+        Filter {
+            service: "checkout".into(),
+            operation: "POST /checkout".into(),
+            tags: vec!["http.route=/a=b&c".into(), "error.type=timeout".into()],
+            min: "250ms".into(),
+            max: "1.5s".into(),
+            status: "error".into(),
+            longest_first: true,
+            limit: 200,
+        }
+    }
+
+    // Catches a copied link that shows a colleague something else.
+    #[test]
+    fn a_filter_survives_the_url_and_leaves_the_range_alone() {
+        let mut query = Query::parse("from=now-2h&to=now&service=old&tag=x%3D1&sort=spans");
+        full().write(&mut query);
+        let reopened = Query::parse(&query.encode());
+        assert_eq!(Filter::parse(&reopened), full());
+        assert_eq!(reopened.get("from"), Some("now-2h"));
+        assert_eq!(reopened.get("sort"), Some("spans"));
+        Filter::default().write(&mut query);
+        assert_eq!(query.encode(), "from=now-2h&to=now&sort=spans");
+    }
+
+    // Catches names that only the page knows reaching the API, which refuses unknown ones.
+    #[test]
+    fn the_api_gets_its_own_names_and_units() {
+        let query = full().api_query(Window { from_ms: 1, to_ms: 2 });
+        assert_eq!(
+            query.encode(),
+            "startTime=1000&endTime=2000&serviceName=checkout&operation=POST%20%2Fcheckout&duration=250000\
+             &maxDuration=1500000&status=error&order=duration&limit=200&tag=http.route%3D%2Fa%3Db%26c\
+             &tag=error.type%3Dtimeout"
+        );
+        let plain = Filter::default().api_query(Window { from_ms: 1, to_ms: 2 });
+        assert_eq!(plain.encode(), "startTime=1000&endTime=2000&limit=100");
+    }
+
+    #[test]
+    fn nonsense_in_the_url_is_ignored() {
+        let filter = Filter::parse(&Query::parse("status=weird&limit=7&order=up"));
+        assert_eq!(filter, Filter::default());
+        assert!(filter.is_empty());
+        assert!(!full().is_empty());
+    }
+
+    #[test]
+    fn durations_need_a_unit() {
+        assert_eq!(parse_duration_us("250ms"), Some(250_000));
+        assert_eq!(parse_duration_us(" 1.5 s "), Some(1_500_000));
+        assert_eq!(parse_duration_us("7µs"), Some(7));
+        for bad in ["", "250", "ms", "1.2.3s", "-5ms", "5 parsecs", "1e9s"] {
+            assert_eq!(parse_duration_us(bad), None, "{bad}");
+        }
+        assert_eq!(duration_error("", ""), None);
+        assert!(duration_error("250", "").is_some());
+        assert!(duration_error("2s", "1s").is_some());
+    }
+
+    #[test]
+    fn tags_are_complete_with_key_and_value() {
+        assert_eq!(complete_tag("a = b=c ").as_deref(), Some("a=b=c"));
+        for bad in ["a", "a=", "=b", ""] {
+            assert_eq!(complete_tag(bad), None, "{bad}");
+        }
+    }
+
+    // Catches a tag whose value is an id of 32 digits leading away from the search.
+    #[test]
+    fn a_pasted_id_opens_a_trace_but_a_tag_does_not() {
+        let id = "4bf92f3577b34da6a3ce929d0e0e4736";
+        assert!(pasted_trace(id).is_some());
+        assert!(pasted_trace(&format!("trace_id={id}")).is_some());
+        assert!(pasted_trace(&format!("https://x/traces/{id}?from=now-1h")).is_some());
+        assert!(pasted_trace(&format!("messaging.message.id={id}")).is_none());
+    }
+}

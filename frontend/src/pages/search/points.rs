@@ -1,0 +1,138 @@
+//! The scatter plot's geometry: where a trace is drawn, how large, and which one is under the
+//! pointer. Pure.
+
+use spanloom_model::api::TraceSummary;
+
+use crate::charts::scale::{Linear, LogNs};
+use crate::components::service_color::hue;
+use crate::state::time_range::Window;
+
+/// Where the plot is inside of its element, in CSS pixels.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Frame {
+    /// Left edge.
+    pub left: f64,
+    /// Right edge.
+    pub right: f64,
+    /// Upper edge.
+    pub top: f64,
+    /// Lower edge.
+    pub bottom: f64,
+}
+
+/// A trace as drawn.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Point {
+    /// Centre.
+    pub x: f64,
+    /// Centre.
+    pub y: f64,
+    /// Half of its size.
+    pub radius: f64,
+    /// The root service's hue.
+    pub hue: u32,
+    /// Drawn as a red diamond.
+    pub has_error: bool,
+}
+
+/// The plot: its axes and its points, in the order of the results.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plot {
+    /// Milliseconds since the epoch to pixels.
+    pub time: Linear,
+    /// Duration to pixels.
+    pub duration: LogNs,
+    /// One per trace.
+    pub points: Vec<Point>,
+}
+
+/// How far from a point the pointer still means it.
+const REACH: f64 = 14.0;
+
+impl Plot {
+    /// Lays out the traces of a window.
+    pub fn new(traces: &[TraceSummary], window: Window, frame: Frame) -> Self {
+        let time = Linear {
+            domain: (window.from_ms as f64, window.to_ms as f64),
+            range: (frame.left, frame.right),
+        };
+        let durations = traces.iter().map(|trace| trace.duration_ns);
+        let duration = LogNs::around(durations, (frame.bottom, frame.top));
+        let points = traces
+            .iter()
+            .map(|trace| Point {
+                x: time.place(trace.start_time.timestamp_micros() as f64 / 1000.0),
+                y: duration.place(trace.duration_ns),
+                radius: radius(trace.span_count),
+                hue: hue(&trace.root.service),
+                has_error: trace.error_count > 0,
+            })
+            .collect();
+        Self { time, duration, points }
+    }
+
+    /// The point nearest to the pointer, if one is near enough; of equally near ones the later
+    /// drawn, which is on top.
+    pub fn nearest(&self, x: f64, y: f64) -> Option<usize> {
+        let mut best: Option<(f64, usize)> = None;
+        for (index, point) in self.points.iter().enumerate() {
+            // The edge counts, not the centre: a large point is easy to hit.
+            let distance = ((point.x - x).hypot(point.y - y) - point.radius).max(0.0);
+            if distance <= REACH && best.is_none_or(|(nearest, _)| distance <= nearest) {
+                best = Some((distance, index));
+            }
+        }
+        best.map(|(_, index)| index)
+    }
+}
+
+/// 3 pixels for one span, growing slowly: ten times the spans look about a third larger.
+fn radius(spans: u64) -> f64 {
+    (2.6 + 1.3 * (spans.max(1) as f64).log10()).clamp(2.6, 8.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chrono::DateTime;
+    use spanloom_model::TraceId;
+    use spanloom_model::api::SpanRef;
+
+    const FRAME: Frame = Frame { left: 50.0, right: 450.0, top: 10.0, bottom: 110.0 };
+
+    fn trace(number: u128, start_ms: i64, duration_ns: i64, errors: u64) -> TraceSummary {
+        TraceSummary {
+            trace_id: TraceId::new(number).unwrap(),
+            root: SpanRef { service: "frontend".into(), operation: "GET /".into() },
+            has_root: true,
+            start_time: DateTime::from_timestamp_millis(start_ms).unwrap(),
+            duration_ns,
+            span_count: number as u64,
+            error_count: errors,
+            services: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn later_is_right_and_longer_is_up() {
+        let traces = [trace(1, 1000, 1_000_000, 0), trace(2, 2000, 100_000_000, 1)];
+        let plot = Plot::new(&traces, Window { from_ms: 1000, to_ms: 2000 }, FRAME);
+        let [a, b] = plot.points[..] else { panic!("two points") };
+        assert!((a.x - 50.0).abs() < 1e-9 && (b.x - 450.0).abs() < 1e-9);
+        assert!(b.y < a.y && a.y < 110.0 && b.y > 10.0, "{a:?} {b:?}");
+        assert!(!a.has_error && b.has_error);
+    }
+
+    #[test]
+    fn the_pointer_means_the_nearest_point_within_reach() {
+        let traces =
+            [trace(1, 1000, 1_000_000, 0), trace(1, 1010, 1_000_000, 0), trace(1, 1900, 1_000_000, 0)];
+        let plot = Plot::new(&traces, Window { from_ms: 1000, to_ms: 2000 }, FRAME);
+        let last = plot.points[2];
+        assert_eq!(plot.nearest(last.x + 3.0, last.y - 3.0), Some(2));
+        assert_eq!(plot.nearest(last.x, last.y + 60.0), None);
+        let (a, b) = (plot.points[0], plot.points[1]);
+        assert_eq!(plot.nearest(a.x - 1.0, a.y), Some(0));
+        assert_eq!(plot.nearest(b.x + 5.0, b.y), Some(1));
+    }
+}
