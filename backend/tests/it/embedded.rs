@@ -1,6 +1,7 @@
 //! The private PostgreSQL: real processes, real crashes.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -43,7 +44,12 @@ struct Scratch(tempfile::TempDir);
 
 impl Scratch {
     fn new() -> Self {
-        Self(tempfile::tempdir().unwrap())
+        Self::with_mode(0o755)
+    }
+
+    fn with_mode(mode: u32) -> Self {
+        let permissions = fs::Permissions::from_mode(mode);
+        Self(tempfile::Builder::new().permissions(permissions).tempdir().unwrap())
     }
 
     fn path(&self) -> &Path {
@@ -74,6 +80,35 @@ async fn a_restart_keeps_the_data() {
     let second = start(scratch.path()).await.unwrap();
     assert_eq!(remembered(&second).await, ["before"]);
     second.stop().await.unwrap();
+}
+
+// Root's home, where a first try is often made, is closed to PostgreSQL's user.
+#[tokio::test]
+async fn a_data_folder_closed_to_others_works() {
+    let scratch = Scratch::with_mode(0o700);
+    let first = start(scratch.path()).await.unwrap();
+    remember(&first, "inside").await;
+    first.stop().await.unwrap();
+    let second = start(scratch.path()).await.unwrap();
+    assert_eq!(remembered(&second).await, ["inside"]);
+    second.stop().await.unwrap();
+}
+
+// `spanloom user add` beside a running server has to reach the server's database.
+#[tokio::test]
+async fn another_command_finds_the_running_database() {
+    let scratch = Scratch::new();
+    assert!(EmbeddedPostgres::running_options(scratch.path()).unwrap().is_none());
+    let postgres = start(scratch.path()).await.unwrap();
+    remember(&postgres, "shared").await;
+    let options = EmbeddedPostgres::running_options(scratch.path()).unwrap().unwrap();
+    let mut connection = PgConnection::connect_with(&options).await.unwrap();
+    let what: String =
+        sqlx::query_scalar("SELECT what FROM memory").fetch_one(&mut connection).await.unwrap();
+    assert_eq!(what, "shared");
+    connection.close().await.unwrap();
+    postgres.stop().await.unwrap();
+    assert!(EmbeddedPostgres::running_options(scratch.path()).unwrap().is_none());
 }
 
 // Whoever reaches a TCP port of a database without a password owns it.

@@ -1,8 +1,9 @@
 //! One server per data directory, and what an earlier, killed one may have left running.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::Context;
 
@@ -19,7 +20,7 @@ pub(super) fn lock(base: &Path) -> anyhow::Result<File> {
         .truncate(false)
         .open(&path)
         .with_context(|| format!("opening {}", path.display()))?;
-    match file.try_lock() {
+    match try_lock_patiently(&file) {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
             let mut holder = String::new();
@@ -41,6 +42,34 @@ pub(super) fn lock(base: &Path) -> anyhow::Result<File> {
     Ok(file)
 }
 
+/// [`is_locked`] holds the lock for an instant, which must not refuse a server.
+fn try_lock_patiently(file: &File) -> Result<(), TryLockError> {
+    for _ in 0..4 {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(50)),
+            result => return result,
+        }
+    }
+    file.try_lock()
+}
+
+/// Whether a server in another process holds the data directory.
+pub(super) fn is_locked(base: &Path) -> anyhow::Result<bool> {
+    let path = base.join("lock");
+    let file = match File::open(&path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(error).with_context(|| format!("opening {}", path.display())),
+    };
+    match file.try_lock_shared() {
+        Ok(()) => Ok(false),
+        Err(TryLockError::WouldBlock) => Ok(true),
+        Err(TryLockError::Error(error)) => {
+            Err(error).with_context(|| format!("locking {}", path.display()))
+        }
+    }
+}
+
 /// Stops a PostgreSQL that still runs in `data` and removes its PID file. Call it with the lock
 /// held: then no live server of ours owns that process.
 ///
@@ -48,7 +77,6 @@ pub(super) fn lock(base: &Path) -> anyhow::Result<File> {
 #[cfg(target_os = "linux")]
 pub(super) fn stop_and_clear(data: &Path, _binaries: &Binaries) -> anyhow::Result<()> {
     use nix::sys::signal::Signal;
-    use std::time::Duration;
 
     if !data.exists() {
         return Ok(());
@@ -80,7 +108,7 @@ pub(super) fn stop_and_clear(data: &Path, _binaries: &Binaries) -> anyhow::Resul
     }
     match fs::remove_file(&pid_file) {
         Ok(()) => tracing::info!("removed the PID file of an earlier run"),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
         Err(error) => return Err(error).with_context(|| format!("removing {}", pid_file.display())),
     }
     Ok(())

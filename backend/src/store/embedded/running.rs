@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use anyhow::Context;
 use sqlx::postgres::PgConnectOptions;
 
 use super::{DATABASE, EmbeddedPostgres, connect_options, leftover, place};
@@ -13,11 +14,13 @@ impl EmbeddedPostgres {
     /// # Errors
     /// If the data directory is in use but nothing can be reached in it.
     pub fn running_options(data_dir: &Path) -> anyhow::Result<Option<PgConnectOptions>> {
-        let base = place::create_base(data_dir)?;
-        let Err(in_use) = leftover::lock(&base) else { return Ok(None) };
-        match place::socket_in_use(&base) {
-            Some(socket) => Ok(Some(connect_options(&socket, "spanloom", DATABASE))),
-            None => Err(in_use),
+        let base = data_dir.join("pg");
+        if !leftover::is_locked(&base)? {
+            return Ok(None);
         }
+        let socket = place::socket_in_use(&base).with_context(|| {
+            format!("the server on {} is still starting: try again", data_dir.display())
+        })?;
+        Ok(Some(connect_options(&socket, "spanloom", DATABASE)))
     }
 }
