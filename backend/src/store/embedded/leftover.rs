@@ -42,7 +42,8 @@ pub(super) fn lock(base: &Path) -> anyhow::Result<File> {
     Ok(file)
 }
 
-/// [`is_locked`] holds the lock for an instant, which must not refuse a server.
+/// [`is_locked`] holds the lock for an instant, and so does a child between fork and exec; neither
+/// must refuse a server.
 fn try_lock_patiently(file: &File) -> Result<(), TryLockError> {
     for _ in 0..4 {
         match file.try_lock() {
