@@ -1,6 +1,6 @@
 //! Sockets, authentication, limits and each protocol's own answers.
 
-pub mod body;
+pub mod http_body;
 pub mod native_http;
 pub mod otlp_grpc;
 pub mod otlp_http;

@@ -4,7 +4,7 @@ use actix_web::{HttpRequest, HttpResponse, post, web};
 use serde::Serialize;
 use spanloom_model::api::Problem;
 
-use super::body::{self, BodyError};
+use super::http_body::{self, BodyError};
 use super::{RETRY_AFTER_SECONDS, Receiver};
 use crate::collect::decode::{Decoded, Rejected, native};
 use crate::collect::queue::SubmitError;
@@ -89,7 +89,7 @@ pub async fn receive_spans(
     receiver: web::Data<Receiver>,
 ) -> ApiResult<HttpResponse> {
     let limit_bytes = receiver.body_bytes_max;
-    let body = body::read(&request, payload, limit_bytes).await.map_err(|error| match error {
+    let body = http_body::read(&request, payload, limit_bytes).await.map_err(|error| match error {
         BodyError::TooLarge => ApiError::too_large(limit_bytes),
         BodyError::Encoding(name) => {
             ApiError::unsupported_media_type(format!("Content-Encoding {name:?} is not supported"))

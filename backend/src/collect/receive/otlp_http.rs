@@ -9,7 +9,7 @@ use prost::Message;
 use serde_json::json;
 use spanloom_model::api::Problem;
 
-use super::body::{self, BodyError};
+use super::http_body::{self, BodyError};
 use super::{RETRY_AFTER_SECONDS, Receiver};
 use crate::collect::decode::{Rejected, otlp, otlp_json};
 use crate::collect::queue::SubmitError;
@@ -105,7 +105,7 @@ pub async fn export_traces(
         );
     };
     let limit_bytes = receiver.body_bytes_max;
-    let body = match body::read(&request, payload, limit_bytes).await {
+    let body = match http_body::read(&request, payload, limit_bytes).await {
         Ok(body) => body,
         Err(error) => return unreadable(encoding, &error, limit_bytes),
     };
