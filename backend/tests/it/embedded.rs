@@ -261,3 +261,43 @@ async fn a_failed_start_tells_postgres_s_reason() {
         .to_string();
     assert!(error.contains("no_such_setting"), "{error}");
 }
+
+// `kill -9` of the server must not leave a PostgreSQL behind: the kernel has to tell it.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn postgres_ends_with_a_killed_server() {
+    let scratch = Scratch::new();
+    let mut server = std::process::Command::new(env!("CARGO_BIN_EXE_spanloom"))
+        .args(["serve", "--http", "127.0.0.1:0", "--otlp-grpc", "off", "--otlp-http", "off", "--data"])
+        .arg(scratch.path())
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    until("the server's PostgreSQL answers", async || {
+        let Ok(Some(options)) = EmbeddedPostgres::running_options(scratch.path()) else { return false };
+        PgConnection::connect_with(&options).await.is_ok()
+    })
+    .await;
+    let cluster = cluster(scratch.path()).canonicalize().unwrap();
+    let pid_file = fs::read_to_string(cluster.join("postmaster.pid")).unwrap();
+    let works_in = PathBuf::from(format!("/proc/{}/cwd", pid_file.lines().next().unwrap()));
+    assert_eq!(
+        fs::read_link(&works_in).unwrap(),
+        cluster,
+        "that is not its process: the test would prove nothing"
+    );
+
+    server.kill().unwrap();
+    server.wait().unwrap();
+    until("PostgreSQL has ended", async || fs::read_link(&works_in).is_err()).await;
+    start(scratch.path()).await.unwrap().stop().await.unwrap();
+}
+
+async fn until(what: &str, condition: impl AsyncFn() -> bool) {
+    let deadline = tokio::time::Instant::now() + Duration::from_mins(1);
+    while !condition().await {
+        assert!(tokio::time::Instant::now() < deadline, "waited too long: {what}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
