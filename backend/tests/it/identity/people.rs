@@ -32,9 +32,12 @@ async fn the_first_administrator_is_made_once() {
         tokio::join!(Identity::new(store.clone(), &config), Identity::new(store.clone(), &config));
     let (one, two) = (one.unwrap(), two.unwrap());
     assert!(one.create_first_admin("too short").await.is_err());
-    let (a, b) =
-        at_once(&store, one.create_first_admin(PASSWORD), two.create_first_admin("another good password"))
-            .await;
+    let (a, b) = Box::pin(at_once(
+        &store,
+        one.create_first_admin(PASSWORD),
+        two.create_first_admin("another good password"),
+    ))
+    .await;
     assert!(a.unwrap() ^ b.unwrap(), "one of them");
     assert!(!one.create_first_admin("a third good password").await.unwrap());
     let people = one.users().await.unwrap();
@@ -155,9 +158,12 @@ async fn two_administrators_cannot_shut_one_another() {
     let (a, b) = (server.add("a", Role::Admin).await, server.add("b", Role::Admin).await);
     let identity = &server.identity;
     let demoted = UserChange { role: Some(Role::Viewer), ..UserChange::default() };
-    let (one, two) =
-        at_once(&server.store, identity.change_user(a, b, disabled()), identity.change_user(b, a, demoted))
-            .await;
+    let (one, two) = Box::pin(at_once(
+        &server.store,
+        identity.change_user(a, b, disabled()),
+        identity.change_user(b, a, demoted),
+    ))
+    .await;
     assert!(one.is_ok() ^ two.is_ok(), "{one:?} {two:?}");
 }
 
