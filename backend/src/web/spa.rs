@@ -47,8 +47,8 @@ fn file(request: &HttpRequest, path: &str) -> Option<HttpResponse> {
         .get(header::IF_NONE_MATCH)
         .is_some_and(|known| known.as_bytes() == etag.as_bytes());
     let mut response = if fresh { HttpResponse::NotModified() } else { HttpResponse::Ok() };
-    // Hashed names never change their content; the page that names them does.
-    let caching = if path == "index.html" { "no-cache" } else { "public, max-age=31536000, immutable" };
+    // Hashed names never change their content; the page and the script that name them do.
+    let caching = if is_hashed(path) { "public, max-age=31536000, immutable" } else { "no-cache" };
     response
         .insert_header((header::CACHE_CONTROL, caching))
         .insert_header((header::ETAG, etag))
@@ -65,6 +65,11 @@ fn file(request: &HttpRequest, path: &str) -> Option<HttpResponse> {
     })
 }
 
+/// Whether the name has the content's hash in it: `app-<hash>.js`, `style-<hash>.css`.
+fn is_hashed(path: &str) -> bool {
+    path.starts_with("app-") || path.starts_with("style-")
+}
+
 fn accepts(header: &str, encoding: &str) -> bool {
     header.split(',').any(|item| {
         let mut parts = item.split(';').map(str::trim);
@@ -79,6 +84,13 @@ fn content_type(path: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    // Catches a page or a script that browsers would keep for a year.
+    #[test]
+    fn only_hashed_names_are_kept_for_ever() {
+        assert!(is_hashed("app-0123456789abcdef_bg.wasm") && is_hashed("style-0123456789abcdef.css"));
+        assert!(!is_hashed("index.html") && !is_hashed("boot.js"));
+    }
 
     #[test]
     fn only_accepted_encodings_are_used() {

@@ -4,7 +4,6 @@ use leptos::prelude::*;
 
 /// An icon.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names say it")]
 pub enum Icon {
     Logo,
     Services,
@@ -14,7 +13,6 @@ pub enum Icon {
     Refresh,
     Sun,
     Moon,
-    User,
     Clock,
     ChevronDown,
     ChevronRight,
@@ -29,7 +27,6 @@ pub enum Icon {
     Lock,
     LogOut,
     Help,
-    External,
     SortUp,
     SortDown,
 }
@@ -50,9 +47,6 @@ impl Icon {
                 "M8 11a3 3 0 1 0 0-6 3 3 0 0 0 0 6ZM8 1.2v1.3M8 13.5v1.3M3.2 3.2l.9.9M11.9 11.9l.9.9M1.2 8h1.3M13.5 8h1.3M3.2 12.8l.9-.9M11.9 4.1l.9-.9"
             }
             Self::Moon => "M13.6 9.6A6 6 0 0 1 6.4 2.4a6 6 0 1 0 7.2 7.2Z",
-            Self::User => {
-                "M8 7.5a2.6 2.6 0 1 0 0-5.2 2.6 2.6 0 0 0 0 5.2ZM3 13.7c.4-2.5 2.4-3.9 5-3.9s4.6 1.4 5 3.9"
-            }
             Self::Clock => "M8 14A6 6 0 1 0 8 2a6 6 0 0 0 0 12ZM8 4.8V8l2.2 1.4",
             Self::ChevronDown => "m4 6 4 4 4-4",
             Self::ChevronRight => "m6 4 4 4-4 4",
@@ -71,7 +65,6 @@ impl Icon {
             Self::Help => {
                 "M8 14.2A6.2 6.2 0 1 0 8 1.8a6.2 6.2 0 0 0 0 12.4ZM6.2 6.3a1.85 1.85 0 1 1 2.7 1.65c-.6.3-.9.7-.9 1.35M8 11.3v.2"
             }
-            Self::External => "M9 2.5h4.5V7M13.5 2.5 7.5 8.5M6.5 3.5h-4v10h10v-4",
             Self::SortUp => "M8 12.5v-9M4.5 7 8 3.5 11.5 7",
             Self::SortDown => "M8 3.5v9M4.5 9 8 12.5 11.5 9",
         }

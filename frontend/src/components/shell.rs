@@ -122,6 +122,9 @@ fn TopBar(palette_open: RwSignal<bool>) -> impl IntoView {
     let page = use_page();
     let range = use_range();
     let theme = use_theme();
+    let path = use_location().pathname;
+    // Settings are not about a time.
+    let has_range = move || !path.with(|path| path.starts_with("/settings"));
     let crumbs = move || {
         let crumbs = page.crumbs.get();
         let last = crumbs.len().saturating_sub(1);
@@ -152,10 +155,12 @@ fn TopBar(palette_open: RwSignal<bool>) -> impl IntoView {
                 <span class="palette-hint">"Go to service or trace"</span>
                 <kbd>"Ctrl K"</kbd>
             </button>
+            <Show when=move || has_range()>
             <TimeRangePicker />
             <button type="button" class="icon-button" aria-label="Refresh" title="Refresh (r)" on:click=move |_| range.refresh()>
                 <Glyph icon=Icon::Refresh />
             </button>
+            </Show>
             <button
                 type="button"
                 class="icon-button"

@@ -45,7 +45,12 @@ pub fn SortButton(
     let icon =
         Signal::derive(move || if sorted.get() == Sorted::Up { Icon::SortUp } else { Icon::SortDown });
     view! {
-        <button type="button" class="sort" title=title on:click=move |_| sort.run(())>
+        <button
+            type="button"
+            class="sort"
+            title=title
+            aria-pressed=move || (sorted.get() != Sorted::No).to_string()
+            on:click=move |_| sort.run(())>
             {label}
             <Glyph icon=icon />
         </button>

@@ -89,7 +89,10 @@ pub fn LoginPage() -> impl IntoView {
         error.set(None);
         spawn_local(async move {
             match api::log_in(username, secret).await {
-                Ok(opened) => session.phase.set(Phase::In(opened.user)),
+                Ok(opened) => {
+                    session.expired.set(false);
+                    session.phase.set(Phase::In(opened.user));
+                }
                 Err(failed) => {
                     wait_s.try_set(failed.retry_after_seconds.unwrap_or(0));
                     let wrong = failed.is_unauthorized();
@@ -109,6 +112,9 @@ pub fn LoginPage() -> impl IntoView {
             <form class="login-box" on:submit=submit aria-labelledby="login-title">
                 <div class="login-mark"><Glyph icon=Icon::Logo /></div>
                 <h1 id="login-title">"Log in to Spanloom"</h1>
+                <p class="hint" hidden=move || !session.expired.get() || error.with(Option::is_some)>
+                    "Your session has ended. Log in again to go on where you were."
+                </p>
                 <label for="login-name">"Name"</label>
                 <input id="login-name" class="input" node_ref=name type="text" name="username" autocomplete="username"
                     autocapitalize="none" spellcheck="false" required />

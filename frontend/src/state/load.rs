@@ -32,11 +32,6 @@ impl<T: Send + Sync + 'static> Loaded<T> {
     pub fn reload(self) {
         self.attempt.update(|attempt| *attempt += 1);
     }
-
-    /// Whether there is nothing to show yet but something on its way.
-    pub fn is_first_load(self) -> bool {
-        self.loading.get() && self.value.with(Option::is_none)
-    }
 }
 
 /// Loads whenever what `question` returns changes, and on [`Loaded::reload`]. `None` means that

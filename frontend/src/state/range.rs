@@ -20,6 +20,9 @@ pub struct RangeState {
     refreshed_at_ms: RwSignal<i64>,
 }
 
+/// A range resolved longer ago is resolved again when the page changes.
+const STALE_MS: i64 = 30_000;
+
 /// Milliseconds since the epoch.
 pub fn now_ms() -> i64 {
     js_sys::Date::now() as i64
@@ -45,6 +48,15 @@ impl RangeState {
         let window = Memo::new(move |_| window.get().2);
         let state = Self { range, window, query, refreshed_at_ms };
         provide_context(state);
+        // Whoever opens another page wants to see now, not when the application was opened.
+        let path = use_location().pathname;
+        Effect::new(move |previous: Option<()>| {
+            path.track();
+            let age_ms = now_ms() - refreshed_at_ms.get_untracked();
+            if previous.is_some() && age_ms > STALE_MS {
+                state.refresh();
+            }
+        });
         state
     }
 

@@ -24,14 +24,19 @@ pub enum Phase {
 pub struct SessionState {
     /// What is known.
     pub phase: RwSignal<Phase>,
+    /// Whether the session ended without the person having asked for it.
+    pub expired: RwSignal<bool>,
 }
 
 impl SessionState {
     /// Puts the session into the context and asks the server about it.
     pub fn provide() -> Self {
-        let session = Self { phase: RwSignal::new(Phase::Checking) };
+        let session = Self { phase: RwSignal::new(Phase::Checking), expired: RwSignal::new(false) };
         provide_context(session);
-        api::on_session_end(move || session.phase.set(Phase::Out));
+        api::on_session_end(move || {
+            session.expired.set(session.phase.with_untracked(|phase| matches!(phase, Phase::In(_))));
+            session.phase.set(Phase::Out);
+        });
         session.check();
         session
     }

@@ -119,11 +119,6 @@ impl TimeRange {
         Window { from_ms, to_ms: to_ms.max(from_ms + 1) }
     }
 
-    /// Whether it moves with the clock.
-    pub fn is_relative(self) -> bool {
-        !matches!((self.from, self.to), (Edge::AtMs(_), Edge::AtMs(_)))
-    }
-
     /// What the button says: `Last 1 h`, `23 Nov 14:00 – 15:00`.
     pub fn label<Z: TimeZone>(self, zone: &Z) -> String
     where

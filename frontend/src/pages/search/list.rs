@@ -77,7 +77,7 @@ pub fn ResultList(
                 card.set(None);
             }
         >
-            <div class="result-head">
+            <div class="result-head" role="group" aria-label="Order">
                 <Headings />
             </div>
             <ol class="result-rows" aria-label="Traces" style:height=move || format!("{}px", count() as f64 * ROW_HEIGHT)>
@@ -118,7 +118,7 @@ fn Headings() -> impl IntoView {
             });
         });
         view! {
-            <span class=class aria-sort=move || sorted.get().aria()>
+            <span class=class>
                 <SortButton label=label title=title sorted=sorted sort=choose />
             </span>
         }

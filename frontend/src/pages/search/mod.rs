@@ -81,6 +81,13 @@ pub fn SearchPage() -> impl IntoView {
         let searched = results.searched()?;
         (!searched.complete).then(|| searched.complete_from.timestamp_millis())
     });
+    let blank = Signal::derive(move || {
+        let longest_first = results.filter.with(|filter| filter.longest_first);
+        let has_more = results.next_cursor().is_some();
+        results
+            .rows
+            .with(|rows| points::blank(rows.as_deref().map_or(&[], Vec::as_slice), has_more, longest_first))
+    });
     let retry = Callback::new(move |()| results.first.reload());
     // What is shown changes only between these; a reload keeps the plot and the list in place.
     let shown = Memo::new(move |_| {
@@ -98,7 +105,7 @@ pub fn SearchPage() -> impl IntoView {
         Shown::Nothing => view! { <NothingFound filter=results.filter statement=Signal::derive(move || results.statement()) /> }.into_any(),
         Shown::List(error) => view! {
             {error.map(|error| view! { <ErrorBar error=error retry=retry /> })}
-            <Scatter rows=results.rows hovered=hovered open=open complete_from_ms=complete_from_ms />
+            <Scatter rows=results.rows hovered=hovered open=open complete_from_ms=complete_from_ms blank=blank />
             <Statement results=results />
             <ResultList results=results rows=rows selected=selected hovered=hovered />
         }

@@ -46,6 +46,37 @@ pub struct Plot {
     pub points: Vec<Point>,
 }
 
+/// What is not drawn because it has not been loaded: the list goes on where the plot ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Blank {
+    /// All is loaded.
+    Nothing,
+    /// Older traces than the oldest loaded one, in milliseconds since the epoch.
+    Before(i64),
+    /// Shorter traces than the shortest loaded one, in nanoseconds.
+    Below(i64),
+}
+
+/// The time to draw. The newest hundred of a busy hour may be its last ten seconds: drawn over the
+/// whole hour they would be one line, and the empty rest would look like silence. So the time axis
+/// begins shortly before the oldest loaded trace, at `Blank::Before`.
+pub fn shown_window(window: Window, blank: Blank) -> Window {
+    let Blank::Before(oldest_ms) = blank else { return window };
+    let air_ms = ((window.to_ms - oldest_ms) / 8).max(1);
+    Window { from_ms: (oldest_ms - air_ms).clamp(window.from_ms, window.to_ms - 1), ..window }
+}
+
+/// What is missing from the plot of a list that goes on.
+pub fn blank(traces: &[TraceSummary], has_more: bool, longest_first: bool) -> Blank {
+    let oldest = traces.iter().map(|trace| trace.start_time.timestamp_millis()).min();
+    let shortest = traces.iter().map(|trace| trace.duration_ns).min();
+    match (has_more, longest_first, oldest, shortest) {
+        (true, false, Some(oldest_ms), _) => Blank::Before(oldest_ms),
+        (true, true, _, Some(shortest_ns)) => Blank::Below(shortest_ns),
+        _ => Blank::Nothing,
+    }
+}
+
 /// How far from a point the pointer still means it.
 const REACH: f64 = 14.0;
 
@@ -121,6 +152,20 @@ mod tests {
         assert!((a.x - 50.0).abs() < 1e-9 && (b.x - 450.0).abs() < 1e-9);
         assert!(b.y < a.y && a.y < 110.0 && b.y > 10.0, "{a:?} {b:?}");
         assert!(!a.has_error && b.has_error);
+    }
+
+    // Catches an empty part of the plot that looks like silence but is only not loaded.
+    #[test]
+    fn the_time_axis_begins_where_the_loaded_traces_do() {
+        let traces = [trace(1, 9_000, 5, 0), trace(2, 9_200, 7, 0)];
+        let window = Window { from_ms: 0, to_ms: 10_000 };
+        let cut = blank(&traces, true, false);
+        assert_eq!(cut, Blank::Before(9_000));
+        assert_eq!(shown_window(window, cut), Window { from_ms: 8_875, to_ms: 10_000 });
+        assert_eq!(shown_window(window, Blank::Before(10)), window);
+        assert_eq!(blank(&traces, true, true), Blank::Below(5));
+        assert_eq!(shown_window(window, blank(&traces, false, false)), window);
+        assert_eq!(blank(&[], true, false), Blank::Nothing);
     }
 
     #[test]

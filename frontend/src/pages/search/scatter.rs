@@ -7,7 +7,7 @@ use leptos::prelude::*;
 use spanloom_model::TraceId;
 use spanloom_model::api::TraceSummary;
 
-use super::points::{Frame, Plot, Point};
+use super::points::{Blank, Frame, Plot, Point, shown_window};
 use crate::charts::scale::time_ticks;
 use crate::charts::size::use_size;
 use crate::components::service_chip::ServiceName;
@@ -33,6 +33,9 @@ pub fn Scatter(
     hovered: RwSignal<Option<TraceId>>,
     /// Opens a trace.
     open: Callback<TraceId>,
+    /// What of the results is not loaded yet.
+    #[prop(into)]
+    blank: Signal<Blank>,
     /// From where on the search is complete, in milliseconds since the epoch.
     #[prop(into)]
     complete_from_ms: Signal<Option<i64>>,
@@ -49,7 +52,7 @@ pub fn Scatter(
     });
     let plot = Memo::new(move |_| {
         let rows = rows.get().unwrap_or_default();
-        Plot::new(&rows, range.window.get(), frame.get())
+        Plot::new(&rows, shown_window(range.window.get(), blank.get()), frame.get())
     });
     // The index of the hovered trace, whoever hovers it.
     let current = Memo::new(move |_| {
@@ -135,6 +138,7 @@ pub fn Scatter(
         >
             <svg width="100%" height=HEIGHT role="img" aria-label=summary>
                 {move || axes(&plot.get(), frame.get())}
+                {move || not_loaded(&plot.get(), frame.get(), blank.get())}
                 {move || unsearched(&plot.get(), frame.get(), complete_from_ms.get())}
                 <g>{move || plot.with(|plot| plot.points.iter().copied().map(mark).collect_view())}</g>
                 {move || {
@@ -184,6 +188,27 @@ fn axes(plot: &Plot, frame: Frame) -> impl IntoView + use<> {
             <line class="axis" x1=frame.left x2=frame.right y1=frame.bottom + 0.5 y2=frame.bottom + 0.5 />
         </g>
     }
+}
+
+/// Where the loaded traces end, the plot says so.
+fn not_loaded(plot: &Plot, frame: Frame, blank: Blank) -> AnyView {
+    let (left, right, top, label) = match blank {
+        Blank::Nothing => return ().into_any(),
+        Blank::Before(oldest_ms) => {
+            let right = plot.time.place(oldest_ms as f64) - 1.0;
+            (frame.left, right, frame.top, "older: not loaded")
+        }
+        Blank::Below(shortest_ns) => {
+            (frame.left, frame.right, plot.duration.place(shortest_ns) + 8.0, "shorter: not loaded")
+        }
+    };
+    let (width, height) = ((right - left).max(0.0), (frame.bottom - top).max(0.0));
+    let has_room = width > 100.0 && height > 14.0;
+    view! {
+        <rect class="blank" x=left y=top width=width height=height />
+        {has_room.then(|| view! { <text class="blank-label" x=left + 6.0 y=frame.bottom - 5.0>{label}</text> })}
+    }
+    .into_any()
 }
 
 /// What the search did not get to is hatched: no points there means nothing.
