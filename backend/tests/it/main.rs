@@ -11,3 +11,5 @@ mod ingest;
 mod migrations;
 mod openapi;
 mod operate;
+mod query;
+mod query_search;

@@ -35,7 +35,7 @@ fn operations() -> Vec<Operation> {
     for (path, methods) in document["paths"].as_object().unwrap() {
         for (method, value) in methods.as_object().unwrap() {
             let concrete = path
-                .replace("{trace_id}", "4bf92f3577b34da6a3ce929d0e0e4736")
+                .replace("{traceId}", "4bf92f3577b34da6a3ce929d0e0e4736")
                 .replace("{id}", "0190163d-8694-739b-aea5-966c26f8ad91")
                 .replace("{name}", "checkout")
                 .replace("{key}", "http.route");

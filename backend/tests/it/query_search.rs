@@ -115,10 +115,10 @@ fn random_batches(rng: &mut StdRng, base_ns: u64) -> Vec<Vec<Span>> {
 
 fn random_tags(rng: &mut StdRng) -> Vec<(&'static str, Any)> {
     let mut tags = Vec::new();
-    if rng.random_bool(0.5) {
-        tags.push(("n", Any::IntValue(rng.random_range(0..3))));
-    } else if rng.random_bool(0.5) {
-        tags.push(("n", Any::StringValue(rng.random_range(0..3).to_string())));
+    match rng.random_range(0..4) {
+        0 => {}
+        1 => tags.push(("n", Any::StringValue(rng.random_range(0..3).to_string()))),
+        _ => tags.push(("n", Any::IntValue(rng.random_range(0..3)))),
     }
     if rng.random_bool(0.5) {
         tags.push(("quote\"d", Any::BoolValue(rng.random_bool(0.5))));
@@ -154,7 +154,7 @@ fn random_search(rng: &mut StdRng, base_ns: u64) -> Search {
         // Now and then the range ends between two nanoseconds at which traces start.
         end_ns: start_ns + rng.random_range(0..25) * MINUTE_NS + rng.random_range(1..3),
         by_duration: rng.random_bool(0.3),
-        limit: rng.random_range(1..12),
+        limit: rng.random_range(2..16),
         ..Search::default()
     };
     let mut maybe = |p: f64| rng.random_bool(p);
@@ -335,7 +335,7 @@ async fn pages(reader: &Reader<'_>, query: &[(String, String)], limit: usize) ->
 /// Catches every trace that a search misses, invents, repeats or puts in the wrong place.
 #[tokio::test(flavor = "multi_thread")]
 async fn pages_equal_a_look_at_every_span() {
-    for seed in 0..3 {
+    for seed in 0..2 {
         let mut rng = StdRng::seed_from_u64(seed);
         let server = Spanloom::start().await;
         let reader = server.reader().await;
@@ -346,7 +346,7 @@ async fn pages_equal_a_look_at_every_span() {
         }
         let spans: Vec<Span> = batches.into_iter().flatten().collect();
         let mut found = 0;
-        for _ in 0..120 {
+        for _ in 0..100 {
             let search = random_search(&mut rng, base_ns);
             let expected = search.expected(&spans);
             found += expected.len();
@@ -359,10 +359,10 @@ async fn pages_equal_a_look_at_every_span() {
             }
             assert_eq!(actual, expected, "seed {seed}, {search:?}");
         }
-        assert!(found > 300, "the searches find too little to prove anything: {found}");
+        assert!(found > 250, "the searches find too little to prove anything: {found}");
 
         // By id the other conditions still hold.
-        for _ in 0..40 {
+        for _ in 0..30 {
             let mut search = random_search(&mut rng, base_ns);
             search.limit = 1;
             let trace = spans[rng.random_range(0..spans.len())].trace;

@@ -81,16 +81,6 @@ impl Merged {
         self.end_ns - self.start_ns
     }
 
-    /// Whether a span of the service (of any, if none is given) is in it, with an error if asked for.
-    pub fn has(&self, service: Option<i32>, error: bool) -> bool {
-        match (service, error) {
-            (None, false) => true,
-            (None, true) => self.error_count > 0,
-            (Some(service), false) => self.services.contains_key(&service),
-            (Some(service), true) => self.services.get(&service).is_some_and(|(_, errors)| *errors > 0),
-        }
-    }
-
     fn root_or_first(&self) -> RefIds {
         self.root.map_or(self.first, |(_, root)| root)
     }
@@ -190,14 +180,5 @@ mod tests {
         assert!(!summary.has_root);
         assert_eq!(summary.root, SpanRef { service: "cart".into(), operation: "GET /cart".into() });
         assert_eq!(summary.services.iter().map(|s| s.name.as_str()).collect::<Vec<_>>(), ["cart", "web"]);
-    }
-
-    #[test]
-    fn an_error_belongs_to_its_service() {
-        let mut clean = piece(0, 1, None, (7, 70));
-        clean.services = vec![(7, 2, 0), (8, 1, 1)];
-        let trace = merged(&[clean]);
-        assert!(trace.has(Some(7), false) && !trace.has(Some(7), true) && trace.has(Some(8), true));
-        assert!(!trace.has(Some(9), false) && trace.has(None, true));
     }
 }

@@ -10,7 +10,7 @@
 //! whose batches happened to be cut right there, are looked for from the end of the range onwards:
 //! up to the newest data if that is quick, else for a minute at least.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeSet, HashSet};
 use std::time::{Duration, Instant};
 
 use chrono::DateTime;
@@ -23,15 +23,16 @@ use super::cursor::Cursor;
 use super::merge::Merged;
 use super::params::SearchParams;
 use super::search_store::{
-    Conditions, hits, late_hits, longest, matching, merged, newest_piece_us, straddlers,
+    Candidate, Conditions, candidates, hits, late_hits, longest, matching, merged, newest_piece_us,
+    straddlers,
 };
 use crate::query::store::{begin_read, limit_statements, operation_names, service_names, timed_out};
 
 const SECOND_US: i64 = 1_000_000;
 /// Hits that one statement returns.
 const HITS_MAX: usize = 5_000;
-/// Traces that one statement merges.
-const MERGE_MAX: usize = 500;
+/// Traces that one statement looks at.
+const CANDIDATES_MAX: usize = 2_000;
 /// Traces that one search remembers; beyond it stops as if its time were over.
 const SEEN_MAX: usize = 500_000;
 /// A slice that takes longer than this is not followed by a wider one.
@@ -59,7 +60,8 @@ pub async fn search(pool: &PgPool, limits: Limits, params: &SearchParams) -> sql
     let mut walk = Walk::new(&mut tx, params, &conditions, limits.search_time);
     if let Some(trace_id) = params.filter.trace_id {
         walk.consider(vec![Uuid::from_u128(trace_id.get())], false).await?;
-        let found = walk.take(i64::MIN, 1);
+        let ids = walk.take(i64::MIN, 1);
+        let found = found(&mut tx, ids).await?;
         return respond(&mut tx, params, found, None, None).await;
     }
     if params.order == SearchOrder::Duration {
@@ -74,10 +76,18 @@ pub async fn search(pool: &PgPool, limits: Limits, params: &SearchParams) -> sql
     };
     let complete_us = walk.complete_us;
     let certain_ns = complete_us.saturating_mul(1000);
-    let mut found = walk.take(certain_ns, params.limit + 1);
+    let mut ids = walk.take(certain_ns, params.limit + 1);
     let progress = complete_us < walk.end_us;
-    let next = if found.len() > params.limit {
-        found.truncate(params.limit);
+    let is_full = ids.len() > params.limit;
+    ids.truncate(params.limit);
+    if !in_time {
+        // A statement that was cancelled has spoiled its transaction.
+        tx.rollback().await?;
+        tx = begin_read(pool, limits.statement_time).await?;
+    }
+    limit_statements(&mut tx, limits.statement_time).await?;
+    let found = found(&mut tx, ids).await?;
+    let next = if is_full {
         found.last().and_then(|(id, trace)| cursor(params, trace.start_ns, *id))
     } else if !in_time && progress {
         // The next page goes on where the time was over.
@@ -86,9 +96,6 @@ pub async fn search(pool: &PgPool, limits: Limits, params: &SearchParams) -> sql
         None
     };
     let stopped = Stopped { in_time, certain_ns };
-    // A statement that was cancelled has spoiled its transaction.
-    tx.rollback().await?;
-    let mut tx = begin_read(pool, limits.statement_time).await?;
     respond(&mut tx, params, found, next, Some(stopped)).await
 }
 
@@ -109,8 +116,8 @@ struct Walk<'a> {
     /// All matching traces that start here or later are known.
     complete_us: i64,
     seen: HashSet<Uuid>,
-    /// The first traces in order: as many as the page holds and one more.
-    best: BTreeMap<(i64, Uuid), Merged>,
+    /// The first traces in order, by start and id: as many as the page holds and one more.
+    best: BTreeSet<(i64, Uuid)>,
 }
 
 impl<'a> Walk<'a> {
@@ -134,7 +141,7 @@ impl<'a> Walk<'a> {
             end_us: range.end_us(),
             complete_us: range.end_us(),
             seen: HashSet::new(),
-            best: BTreeMap::new(),
+            best: BTreeSet::new(),
         }
     }
 
@@ -163,7 +170,7 @@ impl<'a> Walk<'a> {
 
     /// Whether the page is full of traces that nothing can precede any more.
     fn is_certain(&self) -> bool {
-        let last = self.best.keys().next().filter(|_| self.best.len() > self.params.limit);
+        let last = self.best.first().filter(|_| self.best.len() > self.params.limit);
         last.is_some_and(|(start_ns, _)| *start_ns >= self.complete_us.saturating_mul(1000))
     }
 
@@ -229,20 +236,23 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    /// Merges the traces that are new and keeps those that belong on the page as far as is known.
+    /// Looks at the traces that are new and keeps those that belong on the page as far as is known.
     /// `proven` traces are known to satisfy the conditions.
     async fn consider(&mut self, mut ids: Vec<Uuid>, proven: bool) -> sqlx::Result<()> {
+        let SearchParams { range, filter, cursor, limit, .. } = self.params;
         ids.retain(|id| self.seen.insert(*id));
-        for chunk in ids.chunks(MERGE_MAX) {
-            let mut traces = merged(self.db, chunk).await?;
-            traces.retain(|id, trace| self.wants(*id, trace));
+        for chunk in ids.chunks(CANDIDATES_MAX) {
+            let mut traces = candidates(self.db, self.conditions, filter, *range, chunk).await?;
+            traces.retain(|trace| {
+                cursor.is_none_or(|cursor| cursor.is_before(trace.start_ns, trace.trace_id.as_u128()))
+            });
             if self.conditions.need_spans() && !proven {
                 let matching = self.matching(&traces).await?;
-                traces.retain(|id, _| matching.contains(id));
+                traces.retain(|trace| matching.contains(&trace.trace_id));
             }
-            for (id, trace) in traces {
-                self.best.insert((trace.start_ns, id), trace);
-                if self.best.len() > self.params.limit + 1 {
+            for trace in traces {
+                self.best.insert((trace.start_ns, trace.trace_id));
+                if self.best.len() > limit + 1 {
                     self.best.pop_first();
                 }
             }
@@ -250,21 +260,12 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    /// Whether the trace belongs to the results as far as pieces can tell.
-    fn wants(&self, id: Uuid, trace: &Merged) -> bool {
-        let SearchParams { range, filter, cursor, .. } = self.params;
-        (range.start_ns..range.end_ns).contains(&trace.start_ns)
-            && filter.fits(trace.duration_ns())
-            && cursor.is_none_or(|cursor| cursor.is_before(trace.start_ns, id.as_u128()))
-            && (self.conditions.need_spans() || self.conditions.allow(trace))
-    }
-
-    async fn matching(&mut self, traces: &HashMap<Uuid, Merged>) -> sqlx::Result<HashSet<Uuid>> {
-        let Some(start_ns) = traces.values().map(|trace| trace.start_ns).min() else {
+    async fn matching(&mut self, traces: &[Candidate]) -> sqlx::Result<HashSet<Uuid>> {
+        let Some(start_ns) = traces.iter().map(|trace| trace.start_ns).min() else {
             return Ok(HashSet::new());
         };
-        let end_ns = traces.values().map(|trace| trace.end_ns).max().unwrap_or(start_ns);
-        let ids: Vec<Uuid> = traces.keys().copied().collect();
+        let end_ns = traces.iter().map(|trace| trace.end_ns).max().unwrap_or(start_ns);
+        let ids: Vec<Uuid> = traces.iter().map(|trace| trace.trace_id).collect();
         let (start_us, end_us) = (start_ns.div_euclid(1000), end_ns.div_euclid(1000));
         Ok(matching(self.db, self.conditions, &ids, start_us, end_us).await?.into_iter().collect())
     }
@@ -275,11 +276,17 @@ impl<'a> Walk<'a> {
     }
 
     /// The first `count` traces that start at `certain_ns` or later, in order.
-    fn take(&mut self, certain_ns: i64, count: usize) -> Found {
+    fn take(&mut self, certain_ns: i64, count: usize) -> Vec<Uuid> {
         let best = std::mem::take(&mut self.best);
-        let certain = best.into_iter().rev().take_while(|((start_ns, _), _)| *start_ns >= certain_ns);
-        certain.take(count).map(|((_, id), trace)| (id, trace)).collect()
+        let certain = best.into_iter().rev().take_while(|(start_ns, _)| *start_ns >= certain_ns);
+        certain.take(count).map(|(_, id)| id).collect()
     }
+}
+
+/// The traces themselves, in the order of the ids.
+async fn found(db: &mut PgConnection, ids: Vec<Uuid>) -> sqlx::Result<Found> {
+    let mut traces = merged(db, &ids).await?;
+    Ok(ids.into_iter().filter_map(|id| Some((id, traces.remove(&id)?))).collect())
 }
 
 async fn search_longest(
@@ -291,8 +298,7 @@ async fn search_longest(
     let mut ids = longest(db, conditions, filter, *range, params.cursor.as_ref(), limit + 1).await?;
     let more = ids.len() > *limit;
     ids.truncate(*limit);
-    let mut traces = merged(db, &ids).await?;
-    let found: Found = ids.into_iter().filter_map(|id| Some((id, traces.remove(&id)?))).collect();
+    let found = found(db, ids).await?;
     let next = found.last().filter(|_| more);
     let next = next.and_then(|(id, trace)| cursor(params, trace.duration_ns(), *id));
     Ok((found, next))

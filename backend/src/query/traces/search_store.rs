@@ -87,11 +87,6 @@ impl Conditions {
         !by_pieces || self.operations.is_some() || !self.tags.is_empty()
     }
 
-    /// Whether a trace satisfies them, as far as pieces can tell.
-    pub fn allow(&self, trace: &Merged) -> bool {
-        trace.has(self.service, self.status == Some(SpanStatus::Error))
-    }
-
     /// Adds the condition about a row of `traces` after `prefix`; false if there is none.
     fn piece_condition(&self, sql: &mut Sql, prefix: &str) -> bool {
         let error = self.status == Some(SpanStatus::Error);
@@ -298,6 +293,53 @@ pub async fn matching(
     sql.build_query_scalar().fetch_all(db).await
 }
 
+/// A trace that belongs to the results as far as pieces can tell.
+#[derive(Debug, Clone, Copy)]
+pub struct Candidate {
+    /// The trace.
+    pub trace_id: Uuid,
+    /// Start of its earliest span.
+    pub start_ns: i64,
+    /// End of its latest span.
+    pub end_ns: i64,
+}
+
+/// Those of the traces that start in the range, last as long as they should and satisfy the
+/// conditions as far as pieces can tell. Only what is wanted leaves the database: a rare duration
+/// has very many traces looked at.
+pub async fn candidates(
+    db: &mut PgConnection,
+    conditions: &Conditions,
+    filter: &Filter,
+    range: TimeRange,
+    trace_ids: &[Uuid],
+) -> sqlx::Result<Vec<Candidate>> {
+    let mut sql = Sql::new("SELECT trace_id, min(start_ns), max(end_ns) FROM traces WHERE trace_id = ANY(");
+    sql.push_bind(trace_ids.to_vec()).push(") GROUP BY trace_id");
+    push_having(&mut sql, conditions, filter, range);
+    let rows = sql.build().fetch_all(db).await?;
+    rows.iter()
+        .map(|row| {
+            Ok(Candidate { trace_id: row.try_get(0)?, start_ns: row.try_get(1)?, end_ns: row.try_get(2)? })
+        })
+        .collect()
+}
+
+/// Adds ` HAVING ...` to a grouping of `traces` by trace.
+fn push_having(sql: &mut Sql, conditions: &Conditions, filter: &Filter, range: TimeRange) {
+    sql.push(" HAVING min(start_ns) >= ").push_bind(range.start_ns);
+    sql.push(" AND min(start_ns) < ").push_bind(range.end_ns);
+    if let Some(min_ns) = filter.duration_min_ns {
+        sql.push(" AND max(end_ns) - min(start_ns) >= ").push_bind(min_ns);
+    }
+    if let Some(max_ns) = filter.duration_max_ns {
+        sql.push(" AND max(end_ns) - min(start_ns) <= ").push_bind(max_ns);
+    }
+    if !conditions.need_spans() && conditions.piece_condition(sql, " AND bool_or(") {
+        sql.push(")");
+    }
+}
+
 /// The traces, merged from their pieces.
 pub async fn merged(db: &mut PgConnection, trace_ids: &[Uuid]) -> sqlx::Result<HashMap<Uuid, Merged>> {
     let mut rows = sqlx::query(
@@ -362,18 +404,9 @@ pub async fn longest(
     sql.push(
         "), merged AS MATERIALIZED (
              SELECT trace_id, max(end_ns) AS end_ns, max(end_ns) - min(start_ns) AS duration_ns
-             FROM traces JOIN candidates USING (trace_id) GROUP BY trace_id HAVING min(start_ns) >= ",
+             FROM traces JOIN candidates USING (trace_id) GROUP BY trace_id",
     );
-    sql.push_bind(range.start_ns).push(" AND min(start_ns) < ").push_bind(range.end_ns);
-    if let Some(min_ns) = filter.duration_min_ns {
-        sql.push(" AND max(end_ns) - min(start_ns) >= ").push_bind(min_ns);
-    }
-    if let Some(max_ns) = filter.duration_max_ns {
-        sql.push(" AND max(end_ns) - min(start_ns) <= ").push_bind(max_ns);
-    }
-    if !conditions.need_spans() && conditions.piece_condition(&mut sql, " AND bool_or(") {
-        sql.push(")");
-    }
+    push_having(&mut sql, conditions, filter, range);
     sql.push(") SELECT trace_id FROM merged WHERE true");
     if let Some(cursor) = cursor {
         sql.push(" AND (duration_ns, trace_id) < (").push_bind(cursor.key_ns).push(", ");
