@@ -31,6 +31,7 @@ use super::routes;
         (name = "keys", description = "API keys"),
         (name = "operate", description = "Health and metrics of Spanloom itself"),
     ),
+    components(schemas(spanloom_model::api::Problem)),
     modifiers(&Security)
 )]
 struct ApiDoc;

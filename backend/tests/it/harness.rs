@@ -228,10 +228,6 @@ impl Person {
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.client.request(method, format!("{}{path}", self.base)).header("X-CSRF-Token", &self.csrf)
     }
-
-    pub async fn get(&self, path: &str) -> Response {
-        self.request(Method::GET, path).send().await.unwrap()
-    }
 }
 
 /// Now, in microseconds since the epoch.

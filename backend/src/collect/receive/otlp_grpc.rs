@@ -18,7 +18,7 @@ use tonic_types::{ErrorDetails, StatusExt};
 use super::{RETRY_AFTER_SECONDS, Receiver};
 use crate::collect::decode::otlp;
 use crate::collect::queue::SubmitError;
-use crate::identity::{Identity, IngestDenied};
+use crate::identity::{Identity, IngestDenied, origin};
 
 /// The service, ready to be added to a tonic server.
 pub fn service(receiver: Receiver, identity: Identity) -> TraceServiceServer<impl TraceService> {
@@ -65,9 +65,9 @@ impl TraceService for OtlpGrpc {
 impl OtlpGrpc {
     async fn authorize(&self, peer: Option<IpAddr>, metadata: &MetadataMap) -> Result<(), Status> {
         let text = |name| metadata.get(name).and_then(|value| value.to_str().ok());
-        let key = text("authorization").and_then(bearer).or_else(|| text("x-api-key"));
+        let key = text("authorization").and_then(origin::bearer_token).or_else(|| text("x-api-key"));
         // A proxy on this machine relays for strangers: then the peer's address says nothing.
-        let relayed = metadata.contains_key("x-forwarded-for") || metadata.contains_key("forwarded");
+        let relayed = origin::FORWARDING_HEADERS.iter().any(|name| metadata.contains_key(*name));
         let peer = if relayed { None } else { peer };
         self.identity.authorize_ingest(peer, key).await.map_err(|denied| match denied {
             IngestDenied::NoKey | IngestDenied::BadKey => Status::unauthenticated(denied.to_string()),
@@ -75,11 +75,6 @@ impl OtlpGrpc {
             IngestDenied::Unavailable(_) => retryable(Code::Unavailable, &denied.to_string()),
         })
     }
-}
-
-fn bearer(value: &str) -> Option<&str> {
-    let (scheme, key) = value.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then_some(key.trim())
 }
 
 fn refused(error: &SubmitError) -> Status {
