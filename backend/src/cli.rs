@@ -83,7 +83,7 @@ struct ServeArgs {
 
 #[derive(Subcommand)]
 enum UserCommand {
-    /// Add a person; the password comes from SPANLOOM_PASSWORD or is generated and printed
+    /// Add a person; the password comes from `SPANLOOM_PASSWORD` or is generated and printed
     Add {
         /// The account's name
         name: String,
@@ -93,7 +93,7 @@ enum UserCommand {
         #[command(flatten)]
         database: DatabaseArgs,
     },
-    /// Set a person's password, from SPANLOOM_PASSWORD or generated and printed; ends their sessions
+    /// Set a person's password, from `SPANLOOM_PASSWORD` or generated and printed; ends their sessions
     Password {
         /// The account's name
         name: String,
@@ -259,15 +259,13 @@ async fn with_store(
     config: &Config,
     work: impl AsyncFnOnce(Store) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
-    let (options, embedded) = match &config.storage.database_url {
-        Some(url) => (store::parse_url(url)?, None),
-        None => match EmbeddedPostgres::running_options(&config.storage.data_dir)? {
-            Some(options) => (options, None),
-            None => {
-                let embedded = EmbeddedPostgres::start(&config.storage.data_dir).await?;
-                (embedded.options(), Some(embedded))
-            }
-        },
+    let mut embedded = None;
+    let options = if let Some(url) = &config.storage.database_url {
+        store::parse_url(url)?
+    } else if let Some(running) = EmbeddedPostgres::running_options(&config.storage.data_dir)? {
+        running
+    } else {
+        embedded.insert(EmbeddedPostgres::start(&config.storage.data_dir).await?).options()
     };
     let outcome = async {
         let store = Store::open(options, &config.storage).await?;

@@ -297,6 +297,7 @@ impl Config {
     }
 
     /// The configuration for people: the database's URL may hold a password.
+    #[must_use]
     pub fn without_secrets(mut self) -> Self {
         if let Some(url) = &mut self.storage.database_url
             && let (Some(scheme), Some(at)) = (url.find("://"), url.rfind('@'))

@@ -70,12 +70,11 @@ impl Server {
     pub async fn start(config: &Config) -> anyhow::Result<Self> {
         // Sockets first: a second server on the same ports should not touch the database.
         let sockets = Sockets::bind(config)?;
-        let (options, embedded) = match &config.storage.database_url {
-            Some(url) => (store::parse_url(url)?, None),
-            None => {
-                let embedded = EmbeddedPostgres::start(&config.storage.data_dir).await?;
-                (embedded.options(), Some(embedded))
-            }
+        let mut embedded = None;
+        let options = if let Some(url) = &config.storage.database_url {
+            store::parse_url(url)?
+        } else {
+            embedded.insert(EmbeddedPostgres::start(&config.storage.data_dir).await?).options()
         };
         match Self::start_on(config, sockets, options).await {
             Ok(server) => Ok(Self { embedded, ..server }),

@@ -36,7 +36,7 @@ pub struct Submission {
     /// Who waits for the outcome.
     pub done: oneshot::Sender<Result<(), SubmitError>>,
     /// Room in the queue, given back when this is dropped.
-    _room: OwnedSemaphorePermit,
+    pub room: OwnedSemaphorePermit,
 }
 
 /// Where receivers hand in spans. Cheap to clone.
@@ -67,7 +67,7 @@ impl Collector {
         let room =
             Arc::clone(&self.room).try_acquire_many_owned(permits as u32).map_err(|_| SubmitError::Full)?;
         let (done, outcome) = oneshot::channel();
-        self.sender.send(Submission { spans, done, _room: room }).map_err(|_| SubmitError::Stopping)?;
+        self.sender.send(Submission { spans, done, room }).map_err(|_| SubmitError::Stopping)?;
         outcome.await.unwrap_or(Err(SubmitError::Stopping))
     }
 
@@ -115,8 +115,9 @@ mod tests {
         let submission = receiver.recv().await.unwrap();
         assert_eq!(collector.submit(vec![span()], 1).await, Err(SubmitError::Full));
         assert_eq!(collector.queued_bytes(), 2 * PERMIT_BYTES);
-        submission.done.send(Ok(())).unwrap();
-        drop((submission.spans, submission._room));
+        let Submission { done, room, .. } = submission;
+        done.send(Ok(())).unwrap();
+        drop(room);
         assert_eq!(waiting.await.unwrap(), Ok(()));
         assert_eq!(collector.queued_bytes(), 0);
     }

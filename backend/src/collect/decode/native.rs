@@ -177,6 +177,7 @@ fn start_ns(value: Value) -> Result<i64, String> {
     ns.filter(|ns| *ns > 0).ok_or_else(|| EXPECTED.to_owned())
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "one shape for all fields")]
 fn duration_ns(value: Value) -> Result<i64, String> {
     value
         .as_i64()

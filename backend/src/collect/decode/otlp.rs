@@ -171,8 +171,8 @@ mod tests {
         decode(ExportTraceServiceRequest { resource_spans }, BOUNDS)
     }
 
-    fn any(value: Value) -> Option<AnyValue> {
-        Some(AnyValue { value: Some(value) })
+    fn any(value: Value) -> AnyValue {
+        AnyValue { value: Some(value) }
     }
 
     #[test]
@@ -209,7 +209,7 @@ mod tests {
         let list = KeyValueList {
             values: vec![KeyValue {
                 key: "k".into(),
-                value: any(Value::BoolValue(true)),
+                value: Some(any(Value::BoolValue(true))),
                 ..KeyValue::default()
             }],
         };
@@ -231,7 +231,7 @@ mod tests {
             .iter()
             .map(|(key, value, _)| KeyValue {
                 key: (*key).into(),
-                value: any(value.clone()),
+                value: Some(any(value.clone())),
                 ..KeyValue::default()
             })
             .collect();

@@ -131,6 +131,7 @@ struct Scope {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[expect(clippy::struct_field_names, reason = "the names of the specification")]
 struct Span {
     #[serde(default, deserialize_with = "id")]
     trace_id: Vec<u8>,
@@ -213,6 +214,7 @@ struct KeyValue {
 /// One of the fields, none for an absent value.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[expect(clippy::struct_field_names, reason = "the names of the specification")]
 struct AnyValue {
     string_value: Option<String>,
     bool_value: Option<bool>,
