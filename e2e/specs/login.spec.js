@@ -46,11 +46,11 @@ test('the theme that was chosen stays', async ({ app }) => {
   await app.goto('/');
   const root = app.locator('html');
   await expect(root).toHaveAttribute('data-theme', 'dark');
-  const surface = () => app.evaluate(() => getComputedStyle(document.body).backgroundColor);
-  const dark = await surface();
+  const textColor = () => app.evaluate(() => getComputedStyle(document.body).color);
+  const dark = await textColor();
   await app.getByRole('button', { name: 'Dark or light' }).click();
   await expect(root).toHaveAttribute('data-theme', 'light');
-  await expect.poll(surface).not.toBe(dark);
+  await expect.poll(textColor).not.toBe(dark);
   await app.reload();
   await expect(root).toHaveAttribute('data-theme', 'light');
   await app.getByRole('button', { name: 'Dark or light' }).click();

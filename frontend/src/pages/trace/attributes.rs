@@ -37,10 +37,10 @@ pub fn entries<'a>(entries: impl Iterator<Item = (&'a str, &'a AttrValue)>, filt
                 <div class="trace-attribute">
                     <dt>{key.to_owned()}</dt>
                     <dd class=class>{text.clone()}{kind.map(|kind| view! { <span class="faint">" "{kind}" as base64"</span> })}</dd>
-                    <span class="trace-actions">
+                    <dd class="trace-actions">
                         {search}
                         <CopyButton text=Signal::stored(text) label=format!("Copy {key}") />
-                    </span>
+                    </dd>
                 </div>
             }
         })

@@ -170,7 +170,7 @@ fn identifiers(state: ViewState, model: &TraceModel, span: usize) -> impl IntoVi
             <div class="trace-attribute">
                 <dt>{label}</dt>
                 <dd class="trace-value mono">{text}</dd>
-                <span class="trace-actions"><CopyButton text=Signal::stored(value) label=format!("Copy {label}") /></span>
+                <dd class="trace-actions"><CopyButton text=Signal::stored(value) label=format!("Copy {label}") /></dd>
             </div>
         }
     };
