@@ -32,6 +32,7 @@ use leptos_router::hooks::use_params_map;
 use spanloom_model::TraceId;
 
 use crate::api::{self, ApiError};
+use crate::charts::size::use_size;
 use crate::components::states::{EmptyState, ErrorBar, ErrorState, SkeletonRows};
 use crate::state::load::{Loaded, load};
 use crate::state::page::{Crumb, use_page};
@@ -40,7 +41,7 @@ use crate::state::theme::use_theme;
 
 use self::colors::Colors;
 use self::detail::Detail;
-use self::dom::{Splitter, use_size, use_stored_px};
+use self::dom::{Splitter, use_stored_px};
 use self::header::Header;
 use self::keys::KEYS;
 use self::minimap::Minimap;
