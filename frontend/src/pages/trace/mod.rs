@@ -186,7 +186,7 @@ fn View(model: Arc<TraceModel>) -> impl IntoView {
 
     let body: NodeRef<html::Div> = NodeRef::new();
     let size = use_size(body);
-    let detail_px = use_stored_px("trace.detail_px", 420.0);
+    let detail_px = use_stored_px("trace.detail_px", 380.0);
     let detail_max_px = Signal::derive(move || (size.get().0 - 360.0).max(280.0));
     let detail_width = move || format!("{}px", detail_px.get().min(detail_max_px.get()));
     let detail_span = Memo::new(move |_| state.selected.get().filter(|_| state.detail_open.get()));
