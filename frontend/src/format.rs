@@ -6,12 +6,10 @@ use chrono::{DateTime, TimeZone, Utc};
 
 /// Three significant digits without trailing zeros: `1.24`, `87.3`, `412`, `5`.
 fn three_digits(value: f64) -> String {
-    let decimals = if value < 9.995 {
-        2
-    } else if value < 99.95 {
-        1
-    } else {
-        0
+    let decimals = match value {
+        value if value < 9.995 => 2,
+        value if value < 99.95 => 1,
+        _ => 0,
     };
     let text = format!("{value:.decimals$}");
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
@@ -70,7 +68,7 @@ pub fn grouped(count: u64) -> String {
     let digits = count.to_string();
     let mut out = String::with_capacity(digits.len() + digits.len() / 3);
     for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index) % 3 == 0 {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
             out.push(',');
         }
         out.push(digit);
@@ -101,7 +99,7 @@ pub fn percent(share: f64) -> String {
     if value < 0.01 {
         return "<0.01%".to_owned();
     }
-    if value < 100.0 && value >= 99.95 {
+    if (99.95..100.0).contains(&value) {
         return ">99.9%".to_owned();
     }
     format!("{}%", three_digits(value))

@@ -4,6 +4,8 @@
 //! are shared; `state` is what more than one page knows; `api` talks to the server. Modules that
 //! call themselves pure run natively too and have their tests beside them.
 
+#![expect(clippy::needless_pass_by_value, reason = "the properties of components are owned")]
+
 mod api;
 mod app;
 mod charts;

@@ -178,11 +178,10 @@ async fn renew_among_tabs(asked_at_ms: f64) -> bool {
             Ok(JsValue::UNDEFINED)
         })
     });
-    let request =
-        Reflect::get(&locks, &"request".into()).and_then(|request| request.dyn_into::<Function>());
+    let request = Reflect::get(&locks, &"request".into()).and_then(JsCast::dyn_into::<Function>);
     let promise = request
         .and_then(|request| request.call2(&locks, &"spanloom.renew".into(), &critical))
-        .and_then(|promise| promise.dyn_into::<Promise>());
+        .and_then(JsCast::dyn_into::<Promise>);
     match promise {
         Ok(promise) => JsFuture::from(promise).await.is_ok() && outcome.get(),
         Err(_) => false,

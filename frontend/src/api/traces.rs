@@ -12,8 +12,8 @@ use crate::state::time_range::Window;
 
 fn window_query(window: Window) -> Query {
     Query::default()
-        .with("startTime", window.from_us().to_string())
-        .with("endTime", window.to_us().to_string())
+        .with("startTime", window.start_us().to_string())
+        .with("endTime", window.end_us().to_string())
 }
 
 /// A page of search results; `query` holds the API's own parameters.

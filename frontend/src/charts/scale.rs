@@ -194,7 +194,7 @@ mod tests {
         let wide = LogNs::around([1_000, 100_000_000_000].into_iter(), (300.0, 0.0));
         assert_eq!(wide.ticks(5), [10_000, 1_000_000, 100_000_000, 10_000_000_000]);
         let narrow = LogNs::around([20_000_000, 60_000_000].into_iter(), (300.0, 0.0));
-        assert_eq!(narrow.ticks(6), [20_000_000, 50_000_000, 100_000_000]);
+        assert_eq!(narrow.ticks(6), [10_000_000, 20_000_000, 50_000_000, 100_000_000]);
     }
 
     fn labels(from: &str, to: &str, max: usize) -> Vec<String> {

@@ -96,12 +96,13 @@ pub fn Combobox(
             }
             "Enter" => {
                 let choice = untrack(current).filter(|_| open.get_untracked());
-                match choice.and_then(|at| choices.with_untracked(|choices| choices.get(at).cloned())) {
-                    Some(choice) => take(choice.value),
-                    None => {
-                        open.set(false);
-                        enter.run(());
-                    }
+                let choice =
+                    choice.and_then(|at| choices.with_untracked(|choices| choices.get(at).cloned()));
+                if let Some(choice) = choice {
+                    take(choice.value);
+                } else {
+                    open.set(false);
+                    enter.run(());
                 }
             }
             "Escape" if open.get_untracked() => open.set(false),

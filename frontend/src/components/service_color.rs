@@ -19,7 +19,7 @@ fn fnv1a(text: &str) -> u32 {
 }
 
 /// FNV leaves names that differ in their last letter close together; this spreads them (the
-/// finaliser of MurmurHash3).
+/// finaliser of `MurmurHash3`).
 fn mix(mut hash: u32) -> u32 {
     hash ^= hash >> 16;
     hash = hash.wrapping_mul(0x85eb_ca6b);

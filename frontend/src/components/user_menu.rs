@@ -35,7 +35,7 @@ pub fn UserMenu() -> impl IntoView {
             label="Your account"
             button_class="avatar"
             panel_class="menu align-end"
-            button=move || view! { <span aria-hidden="true">{initials}</span> }.into_any()
+            button=move || view! { <span class="initials" data-initials=initials></span> }.into_any()
         >
             <div class="menu-head">
                 <strong class="clip">{move || name.get()}</strong>

@@ -95,21 +95,24 @@ pub fn decode(text: &str) -> String {
     let mut at = 0;
     while at < bytes.len() {
         let escaped = match bytes[at] {
-            b'%' => text.get(at + 1..at + 3).and_then(|hex| u8::from_str_radix(hex, 16).ok()),
+            b'%' => text.get(at + 1..at + 3).and_then(hex_byte),
             _ => None,
         };
-        match escaped {
-            Some(byte) => {
-                out.push(byte);
-                at += 3;
-            }
-            None => {
-                out.push(if bytes[at] == b'+' { b' ' } else { bytes[at] });
-                at += 1;
-            }
+        if let Some(byte) = escaped {
+            out.push(byte);
+            at += 3;
+        } else {
+            out.push(if bytes[at] == b'+' { b' ' } else { bytes[at] });
+            at += 1;
         }
     }
     String::from_utf8(out).unwrap_or_else(|broken| String::from_utf8_lossy(broken.as_bytes()).into_owned())
+}
+
+fn hex_byte(digits: &str) -> Option<u8> {
+    // The parser would take a sign, too.
+    let is_hex = digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+    u8::from_str_radix(digits, 16).ok().filter(|_| is_hex)
 }
 
 #[cfg(test)]
@@ -145,6 +148,7 @@ mod tests {
         assert_eq!(decode("100%"), "100%");
         assert_eq!(decode("%zz%4"), "%zz%4");
         assert_eq!(decode("%ü1"), "%ü1");
+        assert_eq!(decode("%-1%+1"), "%-1% 1");
         assert_eq!(decode("a+b%20c"), "a b c");
         assert_eq!(decode("%ff"), "\u{fffd}");
     }

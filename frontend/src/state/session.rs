@@ -34,7 +34,10 @@ impl SessionState {
         let session = Self { phase: RwSignal::new(Phase::Checking), expired: RwSignal::new(false) };
         provide_context(session);
         api::on_session_end(move || {
-            session.expired.set(session.phase.with_untracked(|phase| matches!(phase, Phase::In(_))));
+            // Several calls may find out; the first one finds somebody logged in.
+            if session.phase.with_untracked(|phase| matches!(phase, Phase::In(_))) {
+                session.expired.set(true);
+            }
             session.phase.set(Phase::Out);
         });
         session.check();

@@ -82,12 +82,12 @@ impl Window {
     }
 
     /// The start in microseconds, as the API takes it.
-    pub fn from_us(self) -> i64 {
+    pub fn start_us(self) -> i64 {
         self.from_ms * 1000
     }
 
     /// The end in microseconds, as the API takes it.
-    pub fn to_us(self) -> i64 {
+    pub fn end_us(self) -> i64 {
         self.to_ms * 1000
     }
 }

@@ -89,8 +89,8 @@ impl Filter {
     /// answer names it.
     pub fn api_query(&self, window: Window) -> Query {
         let mut query = Query::default()
-            .with("startTime", window.from_us().to_string())
-            .with("endTime", window.to_us().to_string())
+            .with("startTime", window.start_us().to_string())
+            .with("endTime", window.end_us().to_string())
             .with("serviceName", self.service.as_str())
             .with("operation", self.operation.as_str())
             .with("duration", api_duration(&self.min))

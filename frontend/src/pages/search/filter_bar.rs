@@ -47,10 +47,10 @@ impl Draft {
 
     /// The current search with what is typed.
     fn over(self, mut filter: Filter) -> Filter {
-        filter.service = self.service.get().trim().to_owned();
-        filter.operation = self.operation.get().trim().to_owned();
-        filter.min = self.min.get().trim().to_owned();
-        filter.max = self.max.get().trim().to_owned();
+        self.service.with(|text| text.trim().clone_into(&mut filter.service));
+        self.operation.with(|text| text.trim().clone_into(&mut filter.operation));
+        self.min.with(|text| text.trim().clone_into(&mut filter.min));
+        self.max.with(|text| text.trim().clone_into(&mut filter.max));
         filter
     }
 }

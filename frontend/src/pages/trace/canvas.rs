@@ -169,7 +169,10 @@ impl Bars<'_> {
         let left_px = from_px - duration_px - 2.0 * GAP_PX;
         let mark = model.is_error(span).then(|| {
             let text = model.error_text(span).unwrap_or("error");
-            mark(text.lines().next().unwrap_or_default(), right_px.max(left_px) - GAP_PX)
+            let room_px = right_px.max(left_px) - GAP_PX;
+            let long = mark(text.lines().next().unwrap_or_default(), room_px);
+            // Letters may be wider than on average.
+            if width_px(context, &long) <= room_px { long } else { mark("", 0.0) }
         });
         let mark_px = mark.as_ref().map_or(0.0, |mark| width_px(context, mark) + GAP_PX);
         let x = if right_px >= mark_px {

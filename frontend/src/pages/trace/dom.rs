@@ -1,42 +1,7 @@
 //! Small helpers for elements whose size and position matter.
 
-use leptos::html::ElementType;
 use leptos::prelude::*;
 use wasm_bindgen::prelude::*;
-
-/// The callback lives as long as the observer that calls it.
-type Watch = (web_sys::ResizeObserver, Closure<dyn FnMut()>);
-
-/// The element's inner width and height in CSS pixels, kept up to date; zero until it is there.
-pub fn use_size<E>(node: NodeRef<E>) -> RwSignal<(f64, f64)>
-where
-    E: ElementType + 'static,
-    E::Output: JsCast + Clone + AsRef<web_sys::Element> + 'static,
-{
-    let size = RwSignal::new((0.0, 0.0));
-    let kept: StoredValue<Option<Watch>, LocalStorage> = StoredValue::new_local(None);
-    Effect::new(move |_| {
-        let Some(element) = node.get() else { return };
-        let element: web_sys::Element = AsRef::<web_sys::Element>::as_ref(&element).clone();
-        let measured = element.clone();
-        let callback = Closure::<dyn FnMut()>::new(move || {
-            let now = (f64::from(measured.client_width()), f64::from(measured.client_height()));
-            if size.try_get_untracked().is_some_and(|before| before != now) {
-                size.set(now);
-            }
-        });
-        if let Ok(observer) = web_sys::ResizeObserver::new(callback.as_ref().unchecked_ref()) {
-            observer.observe(&element);
-            kept.set_value(Some((observer, callback)));
-        }
-    });
-    on_cleanup(move || {
-        if let Some((observer, _)) = kept.try_update_value(Option::take).flatten() {
-            observer.disconnect();
-        }
-    });
-    size
-}
 
 /// How far the pointer is from the left and top edge of the element that listens.
 pub fn pointer_in(event: &web_sys::MouseEvent) -> Option<(f64, f64)> {

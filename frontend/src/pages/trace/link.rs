@@ -78,16 +78,13 @@ pub fn follow(state: ViewState) {
         if said.span != before.span {
             let given = said.span.is_some();
             let id = said.span.and_then(|id| id.parse::<SpanId>().ok());
-            match id.and_then(|id| state.model().find_id(id)) {
-                Some(span) => {
-                    state.go_to(span);
-                    state.detail_open.set(true);
-                }
-                None => {
-                    state.selected.set(None);
-                    if given {
-                        toasts.failed("The link's span is not in this trace; it may not have arrived yet.");
-                    }
+            if let Some(span) = id.and_then(|id| state.model().find_id(id)) {
+                state.go_to(span);
+                state.detail_open.set(true);
+            } else {
+                state.selected.set(None);
+                if given {
+                    toasts.failed("The link's span is not in this trace; it may not have arrived yet.");
                 }
             }
         }

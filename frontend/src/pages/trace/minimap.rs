@@ -6,9 +6,10 @@ use spanloom_analysis::Interval;
 
 use super::canvas::{draw_minimap, prepare};
 use super::colors::Colors;
-use super::dom::{capture, pointer_in, use_size};
+use super::dom::{capture, pointer_in};
 use super::state::ViewState;
 use super::viewport::{self, Scale};
+use crate::charts::size::use_size;
 
 /// How close to the handle's edge a pointer takes hold of it.
 const GRAB_PX: f64 = 6.0;

@@ -32,6 +32,7 @@ use leptos_router::hooks::use_params_map;
 use spanloom_model::TraceId;
 
 use crate::api::{self, ApiError};
+use crate::charts::size::use_size;
 use crate::components::states::{EmptyState, ErrorBar, ErrorState, SkeletonRows};
 use crate::state::load::{Loaded, load};
 use crate::state::page::{Crumb, use_page};
@@ -40,7 +41,7 @@ use crate::state::theme::use_theme;
 
 use self::colors::Colors;
 use self::detail::Detail;
-use self::dom::{Splitter, use_size, use_stored_px};
+use self::dom::{Splitter, use_stored_px};
 use self::header::Header;
 use self::keys::KEYS;
 use self::minimap::Minimap;
@@ -185,7 +186,7 @@ fn View(model: Arc<TraceModel>) -> impl IntoView {
 
     let body: NodeRef<html::Div> = NodeRef::new();
     let size = use_size(body);
-    let detail_px = use_stored_px("trace.detail_px", 420.0);
+    let detail_px = use_stored_px("trace.detail_px", 380.0);
     let detail_max_px = Signal::derive(move || (size.get().0 - 360.0).max(280.0));
     let detail_width = move || format!("{}px", detail_px.get().min(detail_max_px.get()));
     let detail_span = Memo::new(move |_| state.selected.get().filter(|_| state.detail_open.get()));

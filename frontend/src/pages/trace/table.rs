@@ -9,8 +9,8 @@ use spanloom_analysis::{GroupSpan, GroupStatistics, statistics};
 
 use super::model::TraceModel;
 use super::state::{Tab, ViewState};
-use crate::components::icon::{Glyph, Icon};
 use crate::components::service_chip::ServiceName;
+use crate::components::sort_header::{SortButton, Sorted};
 use crate::format;
 use crate::state::range::use_change_query;
 
@@ -94,8 +94,8 @@ pub fn Table(
     state: ViewState,
 ) -> impl IntoView {
     let model: Arc<TraceModel> = state.model();
-    let whole_ns: i64 = lines(&model).iter().map(|line| line.figures.self_ns).sum();
     let all = lines(&model);
+    let whole_ns: i64 = all.iter().map(|line| line.figures.self_ns).sum();
     let count = all.len();
     let all = StoredValue::new(all);
     // Self time first: it says where the time went.
@@ -110,23 +110,20 @@ pub fn Table(
         });
     });
     let head = move |column: Column, label: &'static str, title: &'static str| {
-        let sort = move || {
-            let (by, descending) = order.get();
-            (by == column).then_some(if descending { "descending" } else { "ascending" })
-        };
-        let icon = Signal::derive(move || {
-            let (by, descending) = order.get();
-            if by == column && !descending { Icon::SortUp } else { Icon::SortDown }
+        let sorted = Signal::derive(move || match order.get() {
+            (by, _) if by != column => Sorted::No,
+            (_, true) => Sorted::Down,
+            (_, false) => Sorted::Up,
         });
-        let turn = move |_| {
+        let turn = Callback::new(move |()| {
             order.update(|(by, descending)| {
                 *descending = if *by == column { !*descending } else { column != Column::Name };
                 *by = column;
             });
-        };
+        });
         view! {
-            <th class:num=column != Column::Name aria-sort=sort title=title>
-                <button type="button" class="sort" on:click=turn>{label}<Glyph icon=icon /></button>
+            <th class:num=column != Column::Name aria-sort=move || sorted.get().aria()>
+                <SortButton label=label title=title sorted=sorted sort=turn />
             </th>
         }
     };
@@ -141,14 +138,14 @@ pub fn Table(
             <table class="table">
                 <thead>
                     <tr>
-                        {head(Column::Name, "Service and operation", "")}
-                        {head(Column::Count, "Spans", "")}
-                        {head(Column::Errors, "Errors", "")}
+                        {head(Column::Name, "Service and operation", "By name")}
+                        {head(Column::Count, "Spans", "How many")}
+                        {head(Column::Errors, "Errors", "Spans that failed")}
                         {head(Column::SelfTime, "Self time", "Sum of the times without a child running")}
                         {head(Column::Total, "Total", "Sum of the durations; parallel spans count each")}
-                        {head(Column::Average, "Average", "")}
+                        {head(Column::Average, "Average", "Mean duration")}
                         {head(Column::P95, "p95", "95 % of the spans take no longer")}
-                        {head(Column::Max, "Longest", "")}
+                        {head(Column::Max, "Longest", "The longest duration")}
                     </tr>
                 </thead>
                 <tbody>{rows}</tbody>

@@ -8,10 +8,11 @@ use wasm_bindgen::JsCast;
 
 use super::canvas::ROW_PX;
 use super::colors::Colors;
-use super::dom::{Splitter, capture, is_inside, pointer_in, use_size, use_stored_px};
+use super::dom::{Splitter, capture, is_inside, pointer_in, use_stored_px};
 use super::state::ViewState;
 use super::tile::{Shared, Tile, block_of, tile_count};
 use super::viewport::{self, Scale, ZOOM_STEP};
+use crate::charts::size::use_size;
 
 /// A label every so many pixels at most.
 const TICK_PX: f64 = 110.0;
@@ -30,7 +31,10 @@ pub fn Timeline(
 ) -> impl IntoView {
     let model = state.model();
     let scroller: NodeRef<html::Div> = NodeRef::new();
-    let size = use_size(scroller);
+    let space: NodeRef<html::Div> = NodeRef::new();
+    let view_size = use_size(scroller);
+    // Narrower than the scroller by its scroll bar.
+    let space_size = use_size(space);
     let name_px = use_stored_px("trace.name_px", 360.0);
     let scroll_top = RwSignal::new(0.0);
     let hovered: RwSignal<Option<usize>> = RwSignal::new(None);
@@ -38,11 +42,11 @@ pub fn Timeline(
     let brush: RwSignal<Option<(f64, f64)>> = RwSignal::new(None);
 
     let row_count = Memo::new(move |_| state.rows.with(spanloom_analysis::Rows::len));
-    let tiles = Memo::new(move |_| tile_count(size.get().1));
+    let tiles = Memo::new(move |_| tile_count(view_size.get().1));
     // The names never take all of a narrow page.
-    let name_max_px = Signal::derive(move || (size.get().0 * 0.5).max(160.0));
+    let name_max_px = Signal::derive(move || (space_size.get().0 * 0.5).max(160.0));
     let name_width = Memo::new(move |_| name_px.get().min(name_max_px.get()).round());
-    let bars_width = Memo::new(move |_| (size.get().0 - name_width.get()).max(0.0));
+    let bars_width = Memo::new(move |_| (space_size.get().0 - name_width.get()).max(0.0));
     let scale = Memo::new(move |_| {
         let width_px = bars_width.get();
         Scale { range: state.range.get(), width_px: width_px - LABEL_PX.min(width_px / 4.0) }
@@ -60,7 +64,7 @@ pub fn Timeline(
     let tree_model = model.clone();
     Effect::new(move |_| {
         let Some(wish) = state.scroll_to.get() else { return };
-        let height_px = size.get().1;
+        let height_px = view_size.get().1;
         let Some(element) = scroller.get() else { return };
         if height_px <= 0.0 {
             return;
@@ -243,7 +247,7 @@ pub fn Timeline(
                 on:dblclick=on_double_click
                 on:wheel=on_wheel
             >
-                <div class="trace-space" style:height=move || format!("{}px", row_count.get() as f64 * ROW_PX)>
+                <div class="trace-space" node_ref=space style:height=move || format!("{}px", row_count.get() as f64 * ROW_PX)>
                     {move || hovered.get().map(|row| view! { <div class="trace-mark hovered" style:transform=top(row)></div> })}
                     {move || selected_row.get().map(|row| view! { <div class="trace-mark selected" style:transform=top(row)></div> })}
                     {move || {
