@@ -5,6 +5,7 @@ use std::hash::{DefaultHasher, Hasher};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use anyhow::Context;
 
@@ -16,6 +17,9 @@ const VARIABLE: &str = "SPANLOOM_ADMIN_PASSWORD";
 /// No look-alikes; 32 letters make five bits each.
 const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
 const PASSWORD_LETTERS: usize = 20;
+/// Fewer than lock an account.
+const LOGIN_ATTEMPTS: u32 = 4;
+const LOGIN_PAUSE: Duration = Duration::from_millis(700);
 
 /// What we know about the admin's password.
 pub struct Admin {
@@ -68,8 +72,7 @@ impl Admin {
             Password::ShownBefore => format!("shown at the first run; to set a new one: {reset}"),
             Password::Generated(password) => {
                 // The database may have people already: then ours was not used.
-                let body = serde_json::json!({ "username": NAME, "password": password }).to_string();
-                if http::post_json(port, "/api/v1/auth/login", &body)? == 200 {
+                if opens(port, password)? {
                     format!("{password}  (shown only now)")
                 } else {
                     format!("this database has users already; to set a new one: {reset}")
@@ -80,6 +83,18 @@ impl Admin {
             .with_context(|| format!("writing {}", self.marker.display()))?;
         Ok(text)
     }
+}
+
+/// Whether the password is the admin's. A server is ready a moment before it creates the account.
+fn opens(port: u16, password: &str) -> anyhow::Result<bool> {
+    let body = serde_json::json!({ "username": NAME, "password": password }).to_string();
+    for _ in 0..LOGIN_ATTEMPTS {
+        if http::post_json(port, "/api/v1/auth/login", &body)? == 200 {
+            return Ok(true);
+        }
+        std::thread::sleep(LOGIN_PAUSE);
+    }
+    Ok(false)
 }
 
 fn database_name(url: Option<&str>) -> String {

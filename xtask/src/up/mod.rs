@@ -26,6 +26,7 @@ const READY_POLL: Duration = Duration::from_millis(200);
 const BACKFILL: &str = "2h";
 /// The server flushes its queue and PostgreSQL writes its buffers.
 const SERVER_PATIENCE: Duration = Duration::from_secs(90);
+const LOG_VARIABLE: &str = "SPANLOOM__TELEMETRY__LOG";
 const DEMO_PATIENCE: Duration = Duration::from_secs(10);
 
 #[derive(Debug, Args)]
@@ -169,6 +170,10 @@ fn serve_command(args: &UpArgs, spanloom: &Path, data: &Path, account: &account:
     if let Some(url) = &args.database_url {
         // Not on the command line, where every user of the machine could read the password.
         command.env("SPANLOOM__STORAGE__DATABASE_URL", url);
+    }
+    if std::env::var_os(LOG_VARIABLE).is_none() {
+        // A line per worker says nothing to somebody who waits for the address.
+        command.env(LOG_VARIABLE, "info,actix_server=warn,sqlx=warn");
     }
     account.preset(&mut command);
     command
