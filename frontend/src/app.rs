@@ -9,6 +9,7 @@ use crate::components::toast_list::ToastList;
 use crate::pages::login::LoginPage;
 use crate::pages::not_found::NotFoundPage;
 use crate::pages::search::SearchPage;
+use crate::pages::search::memory::SearchMemory;
 use crate::pages::services::ServicesPage;
 use crate::pages::settings::SettingsPage;
 use crate::pages::trace::TracePage;
@@ -37,6 +38,7 @@ pub fn App() -> impl IntoView {
 #[component]
 fn Pages() -> impl IntoView {
     RangeState::provide();
+    SearchMemory::provide();
     view! {
         <Routes fallback=|| view! { <NotFoundPage /> }.into_any()>
             <Route path=path!("/login") view=|| view! { <LoginPage /> }.into_any() />

@@ -14,9 +14,9 @@ pub struct ApiError {
     /// What exactly, and what to do about it.
     pub detail: Option<String>,
     /// What is wrong with which field.
-    pub fields: Vec<FieldError>,
+    pub fields: Box<[FieldError]>,
     /// The request's identifier in the server's log.
-    pub trace_id: Option<String>,
+    pub trace_id: Option<Box<str>>,
     /// When to try again, if the server told.
     pub retry_after_seconds: Option<u32>,
 }
@@ -28,7 +28,7 @@ impl ApiError {
             code: code.to_owned(),
             title: title.to_owned(),
             detail: Some(detail),
-            fields: Vec::new(),
+            fields: Box::default(),
             trace_id: None,
             retry_after_seconds: None,
         }
@@ -67,8 +67,8 @@ impl ApiError {
             code: problem.code,
             title: problem.title,
             detail: problem.detail,
-            fields: problem.errors,
-            trace_id: problem.trace_id,
+            fields: problem.errors.into(),
+            trace_id: problem.trace_id.map(Into::into),
             retry_after_seconds,
         }
     }

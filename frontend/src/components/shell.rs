@@ -15,6 +15,7 @@ use super::palette::Palette;
 use super::states::ErrorState;
 use super::time_range_picker::TimeRangePicker;
 use super::user_menu::UserMenu;
+use crate::pages::search::memory::use_search_memory;
 use crate::state::page::{is_typing, use_page};
 use crate::state::query::Query;
 use crate::state::range::use_range;
@@ -125,6 +126,7 @@ fn TopBar(palette_open: RwSignal<bool>) -> impl IntoView {
     let path = use_location().pathname;
     // Settings are not about a time.
     let has_range = move || !path.with(|path| path.starts_with("/settings"));
+    let memory = use_search_memory();
     let crumbs = move || {
         let crumbs = page.crumbs.get();
         let last = crumbs.len().saturating_sub(1);
@@ -133,7 +135,14 @@ fn TopBar(palette_open: RwSignal<bool>) -> impl IntoView {
             .enumerate()
             .map(|(index, crumb)| {
                 let label = match crumb.href {
-                    Some(path) => view! { <a href=move || range.href(&path)>{crumb.label}</a> }.into_any(),
+                    Some(path) => {
+                        let href = move || match path.as_str() {
+                            // Back to the list that one came from, not to an empty search.
+                            "/traces" => range.href_with(&path, memory.query.get()),
+                            _ => range.href(&path),
+                        };
+                        view! { <a href=href>{crumb.label}</a> }.into_any()
+                    }
                     None if index == last => {
                         view! { <h1 class="clip" aria-current="page">{crumb.label}</h1> }.into_any()
                     }

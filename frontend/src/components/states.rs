@@ -62,7 +62,7 @@ pub fn ErrorState(
             </h2>
             <div class="state-body">
                 {error.detail.clone().map(|detail| view! { <p>{detail}</p> })}
-                {error.trace_id.clone().map(|id| view! { <p class="faint">"Request " <code>{id}</code></p> })}
+                {error.trace_id.clone().map(|id| view! { <p class="faint">"Request " <code>{String::from(id)}</code></p> })}
                 <button type="button" class="button" on:click=move |_| retry.run(())>
                     <Glyph icon=Icon::Refresh />
                     "Try again"

@@ -73,6 +73,26 @@ impl VirtualRows {
         }
     }
 
+    /// How far it is scrolled, in CSS pixels.
+    pub fn scroll_top(self) -> f64 {
+        self.scroll_top.try_get_untracked().unwrap_or(0.0)
+    }
+
+    /// Scrolls there once, as soon as the rows are on the page.
+    pub fn start_at(self, scroll_top: f64) {
+        if scroll_top <= 0.0 {
+            return;
+        }
+        Effect::new(move |done: Option<bool>| {
+            let Some(element) = self.node.get().filter(|_| done != Some(true)) else {
+                return done.unwrap_or(false);
+            };
+            // The rows get their height in this frame; before that there is nowhere to scroll to.
+            request_animation_frame(move || element.set_scroll_top(scroll_top.round() as i32));
+            true
+        });
+    }
+
     /// Back to the first row.
     pub fn to_top(self) {
         if let Some(element) = self.node.get_untracked() {

@@ -46,8 +46,22 @@ where
     T: Send + Sync + 'static,
     Fut: Future<Output = Result<T, ApiError>> + 'static,
 {
+    load_or_keep(None, question, fetch)
+}
+
+/// [`load`] with an answer known from before: while the question is that one, nothing is asked.
+pub fn load_or_keep<Q, T, Fut>(
+    known: Option<(Q, Arc<T>)>,
+    question: impl Fn() -> Option<Q> + Send + Sync + 'static,
+    fetch: impl Fn(Q, Option<web_sys::AbortSignal>) -> Fut + 'static,
+) -> Loaded<T>
+where
+    Q: Clone + PartialEq + Send + Sync + 'static,
+    T: Send + Sync + 'static,
+    Fut: Future<Output = Result<T, ApiError>> + 'static,
+{
     let loaded = Loaded {
-        value: RwSignal::new(None),
+        value: RwSignal::new(known.as_ref().map(|(_, answer)| answer.clone())),
         error: RwSignal::new(None),
         loading: RwSignal::new(false),
         attempt: RwSignal::new(0),
@@ -55,8 +69,15 @@ where
     // An effect may run again for the same question; only a new one is worth a request.
     let question = Memo::new(move |_| question());
     let running: StoredValue<Option<Abort>, LocalStorage> = StoredValue::new_local(None);
-    Effect::new(move |_| {
+    Effect::new(move |previous: Option<()>| {
         loaded.attempt.track();
+        let is_known = previous.is_none()
+            && known
+                .as_ref()
+                .is_some_and(|(known, _)| question.with(|question| question.as_ref() == Some(known)));
+        if is_known {
+            return;
+        }
         // Dropping the previous handle cancels its request.
         running.set_value(None);
         let Some(question) = question.get() else {

@@ -50,12 +50,16 @@ impl RangeState {
         provide_context(state);
         // Whoever opens another page wants to see now, not when the application was opened.
         let path = use_location().pathname;
-        Effect::new(move |previous: Option<()>| {
-            path.track();
+        Effect::new(move |previous: Option<String>| {
+            let path = path.get();
             let age_ms = now_ms() - refreshed_at_ms.get_untracked();
-            if previous.is_some() && age_ms > STALE_MS {
+            // Between a list and its traces the list stays as it was.
+            let is_trace = |path: &str| path.starts_with("/traces");
+            let stays = previous.as_deref().is_none_or(|previous| is_trace(previous) && is_trace(&path));
+            if !stays && age_ms > STALE_MS {
                 state.refresh();
             }
+            path
         });
         state
     }
@@ -63,6 +67,16 @@ impl RangeState {
     /// Moves a relative range to now and makes everything load again.
     pub fn refresh(self) {
         self.refreshed_at_ms.set(now_ms());
+    }
+
+    /// The query while the page at `path` is shown. A page that is being left sees the next page's
+    /// URL already, and must not take that for its own.
+    pub fn query_at(self, path: &'static str) -> Memo<Query> {
+        let current = use_location().pathname;
+        Memo::new(move |previous: Option<&Query>| {
+            let here = current.with(|current| current == path);
+            if here { self.query.get() } else { previous.cloned().unwrap_or_default() }
+        })
     }
 
     /// When the data was asked for last; tracks refreshes.

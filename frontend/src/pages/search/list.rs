@@ -95,8 +95,9 @@ pub fn ResultList(
 fn Headings() -> impl IntoView {
     let range = use_range();
     let change = StoredValue::new_local(use_change_query());
-    let by = Memo::new(move |_| range.query.with(|query| SortBy::parse(query.get("sort"))));
-    let longest = Memo::new(move |_| range.query.with(|query| Filter::parse(query).longest_first));
+    let query = range.query_at("/traces");
+    let by = Memo::new(move |_| query.with(|query| SortBy::parse(query.get("sort"))));
+    let longest = Memo::new(move |_| query.with(|query| Filter::parse(query).longest_first));
     let heading = move |label: &'static str,
                         class: &'static str,
                         title: &'static str,

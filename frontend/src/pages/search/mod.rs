@@ -3,6 +3,7 @@
 mod filter;
 mod filter_bar;
 mod list;
+pub mod memory;
 mod points;
 mod results;
 mod scatter;
@@ -16,6 +17,7 @@ use spanloom_model::TraceId;
 use self::filter::{Filter, LIMITS};
 use self::filter_bar::FilterBar;
 use self::list::{HEAD_HEIGHT, ROW_HEIGHT, ResultList};
+use self::memory::{Remembered, use_search_memory};
 use self::results::Results;
 use self::scatter::Scatter;
 use crate::components::list_keys::list_keys;
@@ -38,9 +40,13 @@ const KEYS: &[KeyHelp] = &[
 pub fn SearchPage() -> impl IntoView {
     use_page().set(vec![Crumb::here("Traces")], KEYS);
     let range = use_range();
-    let results = Results::new();
+    let memory = use_search_memory();
+    let query = range.query_at("/traces");
+    let remembered = memory.list.get_value();
+    let results = Results::new(remembered.as_ref());
+    let remembered = remembered.filter(|it| it.asked == results.asked.get_untracked());
     let hovered = RwSignal::new(None::<TraceId>);
-    let selected = RwSignal::new(None::<usize>);
+    let selected = RwSignal::new(remembered.as_ref().and_then(|it| it.selected));
     let count =
         Signal::derive(move || results.rows.with(|rows| rows.as_ref().map_or(0, |rows| rows.len())));
     let rows = VirtualRows::new(count, ROW_HEIGHT, HEAD_HEIGHT);
@@ -71,10 +77,25 @@ pub fn SearchPage() -> impl IntoView {
     });
     on_cleanup(move || more_key.remove());
     // Another search starts at its top.
-    Effect::new(move |_| {
+    Effect::new(move |previous: Option<()>| {
         results.first.value.track();
-        selected.set(None);
-        rows.to_top();
+        if previous.is_some() {
+            selected.set(None);
+            rows.to_top();
+        }
+    });
+    rows.start_at(remembered.map_or(0.0, |it| it.scroll_top));
+    Effect::new(move |_| memory.query.set(query.get()));
+    on_cleanup(move || {
+        let list = results.first.value.try_get_untracked().flatten().map(|first| Remembered {
+            // The question of the answer at hand: the next page's URL may already be there.
+            asked: results.answered.get_value(),
+            first,
+            more: results.more.try_get_untracked().unwrap_or_default(),
+            selected: selected.try_get_untracked().flatten(),
+            scroll_top: rows.scroll_top(),
+        });
+        memory.list.set_value(list);
     });
 
     let complete_from_ms = Signal::derive(move || {

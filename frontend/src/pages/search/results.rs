@@ -7,9 +7,10 @@ use leptos::task::spawn_local;
 use spanloom_model::api::{Searched, TraceSummary, TracesResponse};
 
 use super::filter::Filter;
+use super::memory::Remembered;
 use crate::api::{self, ApiError};
 use crate::format;
-use crate::state::load::{Loaded, load};
+use crate::state::load::{Loaded, load_or_keep};
 use crate::state::range::{ZONE, use_range};
 use crate::state::time_range::Window;
 
@@ -60,7 +61,7 @@ pub fn sorted(mut traces: Vec<TraceSummary>, by: SortBy) -> Vec<TraceSummary> {
 
 /// Further pages of one search.
 #[derive(Debug, Clone, Default, PartialEq)]
-struct More {
+pub struct More {
     traces: Vec<TraceSummary>,
     next_cursor: Option<String>,
     searched: Option<Searched>,
@@ -79,30 +80,42 @@ pub struct Results {
     pub loading_more: RwSignal<bool>,
     /// Why a further page failed.
     pub more_error: RwSignal<Option<ApiError>>,
-    more: RwSignal<More>,
-    asked: Memo<(Filter, Window)>,
+    /// The further pages.
+    pub more: RwSignal<More>,
+    /// The question.
+    pub asked: Memo<(Filter, Window)>,
+    /// The question that the first page answers.
+    pub answered: StoredValue<(Filter, Window)>,
 }
 
 impl Results {
-    /// Searches whenever the URL or the window changes.
-    pub fn new() -> Self {
+    /// Searches whenever the URL or the window changes; starts with what is remembered if that is an
+    /// answer to the same question.
+    pub fn new(remembered: Option<&Remembered>) -> Self {
         let range = use_range();
-        let filter = Memo::new(move |_| range.query.with(Filter::parse));
-        let by = Memo::new(move |_| range.query.with(|query| SortBy::parse(query.get("sort"))));
+        let query = range.query_at("/traces");
+        let filter = Memo::new(move |_| query.with(Filter::parse));
+        let by = Memo::new(move |_| query.with(|query| SortBy::parse(query.get("sort"))));
         let asked = Memo::new(move |_| (filter.get(), range.window.get()));
-        let more = RwSignal::new(More::default());
+        let remembered = remembered.filter(|it| it.asked == asked.get_untracked());
+        let more = RwSignal::new(remembered.map(|it| it.more.clone()).unwrap_or_default());
         let loading_more = RwSignal::new(false);
         let more_error = RwSignal::new(None);
-        let first: Loaded<TracesResponse> = load(
+        let first: Loaded<TracesResponse> = load_or_keep(
+            remembered.map(|it| (it.asked.clone(), it.first.clone())),
             move || Some(asked.get()),
             |(filter, window), signal| async move { api::search(&filter.api_query(window), signal).await },
         );
+        let answered = StoredValue::new(asked.get_untracked());
         // A new first page makes the further ones of the old search worthless.
-        Effect::new(move |_| {
+        Effect::new(move |previous: Option<()>| {
             first.value.track();
-            more.set(More::default());
-            loading_more.set(false);
-            more_error.set(None);
+            if previous.is_some() {
+                answered.set_value(asked.get_untracked());
+                more.set(More::default());
+                loading_more.set(false);
+                more_error.set(None);
+            }
         });
         let rows = Memo::new(move |_| {
             let first = first.value.get()?;
@@ -110,7 +123,7 @@ impl Results {
             more.with(|more| traces.extend(more.traces.iter().cloned()));
             Some(Arc::new(sorted(traces, by.get())))
         });
-        Self { filter, first, rows, loading_more, more_error, more, asked }
+        Self { filter, first, rows, loading_more, more_error, more, asked, answered }
     }
 
     /// The cursor of the next page, if there is one and there is room for it; tracks.
