@@ -19,7 +19,10 @@ for (const colorScheme of ['dark', 'light']) {
 
       const shoot = async (page, name) => {
         await settled(page);
-        const { scrollWidth, clientWidth } = await page.evaluate(() => document.documentElement);
+        const { scrollWidth, clientWidth } = await page.evaluate(() => {
+          const { scrollWidth, clientWidth } = document.documentElement;
+          return { scrollWidth, clientWidth };
+        });
         expect(scrollWidth, `${name} is wider than the window`).toBeLessThanOrEqual(clientWidth);
         await mkdir(SCREENSHOTS, { recursive: true });
         const path = join(SCREENSHOTS, `${name}-${colorScheme}-${viewport.width}x${viewport.height}.png`);
