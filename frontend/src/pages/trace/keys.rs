@@ -32,8 +32,8 @@ pub fn listen(state: ViewState, tab: Memo<Tab>) {
         if is_typing(&event) {
             return;
         }
-        // Controls keep the keys that operate them.
-        let on_control = is_inside(&event, "button, a, summary, [role=separator]");
+        // Controls keep the keys that operate them; the expander, for the mouse only, has none.
+        let on_control = is_inside(&event, "button:not(.trace-expander), a, summary, [role=separator]");
         // The keys are about rows, and the table has none of a span.
         if tab.get_untracked() == Tab::Timeline && press(state, &event.key(), on_control) {
             event.prevent_default();
