@@ -227,12 +227,8 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
     let (mut interrupt, mut terminate) =
         (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let telemetry = telemetry::init(config)?;
-    let server = Server::start(config).await?;
-    if let Ok(password) = std::env::var(ADMIN_PASSWORD)
-        && server.identity.create_first_admin(&password).await.context(ADMIN_PASSWORD)?
-    {
-        tracing::info!("the first account is \"admin\" with the password of {ADMIN_PASSWORD}");
-    }
+    let admin_password = std::env::var(ADMIN_PASSWORD).ok();
+    let server = Server::start(config, admin_password.as_deref()).await?;
     let address = |address: Option<SocketAddr>| address.map_or("off".to_owned(), |a| a.to_string());
     tracing::info!(
         http = %server.http,

@@ -63,11 +63,12 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts everything. When it returns, the sockets are open.
+    /// Starts everything. When it returns, the sockets are open. On a database without people it
+    /// creates the account `admin` first, if a password for it is given.
     ///
     /// # Errors
     /// If the database or a socket cannot be had; nothing is left running then.
-    pub async fn start(config: &Config) -> anyhow::Result<Self> {
+    pub async fn start(config: &Config, admin_password: Option<&str>) -> anyhow::Result<Self> {
         // Sockets first: a second server on the same ports should not touch the database.
         let sockets = Sockets::bind(config)?;
         let mut embedded = None;
@@ -76,7 +77,7 @@ impl Server {
         } else {
             embedded.insert(EmbeddedPostgres::start(&config.storage.data_dir).await?).options()
         };
-        match Self::start_on(config, sockets, options).await {
+        match Self::start_on(config, admin_password, sockets, options).await {
             Ok(server) => Ok(Self { embedded, ..server }),
             Err(error) => {
                 if let Some(embedded) = embedded {
@@ -89,12 +90,18 @@ impl Server {
 
     async fn start_on(
         config: &Config,
+        admin_password: Option<&str>,
         sockets: Sockets,
         options: sqlx::postgres::PgConnectOptions,
     ) -> anyhow::Result<Self> {
         let recorder = telemetry::recorder();
         let store = Store::open(options, &config.storage).await?;
         let identity = Identity::new(store.clone(), config).await?;
+        if let Some(password) = admin_password
+            && identity.create_first_admin(password).await.context("the password of the first account")?
+        {
+            tracing::info!("the first account is \"admin\" with the password that was given");
+        }
         let query = Query::new(store.clone(), config);
         let (collector, submissions) = Collector::new(config.ingest.queue_bytes_max);
         let receiver = Receiver::new(collector.clone(), config);

@@ -1,40 +1,7 @@
-//! The error responses in the OpenAPI document. The examples are real errors, so they cannot drift.
-
-use std::collections::BTreeMap;
-
-use utoipa::IntoResponses;
-use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
+//! The error responses in the OpenAPI document.
 
 use crate::web::ApiError;
-
-type Responses = BTreeMap<String, RefOr<Response>>;
-
-fn responses(errors: &[(&str, ApiError)]) -> Responses {
-    let response = |(description, error): &(&str, ApiError)| {
-        let problem = error.problem();
-        let content = ContentBuilder::new()
-            .schema(Some(Ref::from_schema_name("Problem")))
-            .example(serde_json::to_value(problem).ok())
-            .build();
-        let response =
-            ResponseBuilder::new().description(*description).content("application/problem+json", content);
-        (problem.status.to_string(), RefOr::T(response.build()))
-    };
-    errors.iter().map(response).collect()
-}
-
-macro_rules! error_responses {
-    ($($(#[$doc:meta])* $name:ident => [$($error:expr),+ $(,)?];)+) => {$(
-        $(#[$doc])*
-        pub(super) struct $name;
-
-        impl IntoResponses for $name {
-            fn responses() -> Responses {
-                responses(&[$($error),+])
-            }
-        }
-    )+};
-}
+use crate::web::problem_docs::error_responses;
 
 error_responses! {
     /// What every operation may answer.

@@ -4,6 +4,7 @@
 pub mod openapi;
 pub mod operate;
 pub mod problem;
+pub mod problem_docs;
 pub mod routes;
 pub mod spa;
 pub mod trace_requests;

@@ -45,7 +45,8 @@ struct Readiness {
 #[utoipa::path(
     tag = "operate",
     responses(
-        (status = 200, description = "Ready", body = Readiness),
+        (status = 200, description = "Ready", body = Readiness,
+            example = json!({"ready": true, "database": true, "migrations": true})),
         (status = 503, description = "Not ready", body = Readiness,
             example = json!({"ready": false, "database": false, "migrations": false})),
     ),

@@ -138,7 +138,7 @@ impl Spanloom {
         config.listen.otlp_grpc = Listen::On(free);
         config.listen.otlp_http = Listen::On(free);
         change(&mut config);
-        let server = Server::start(&config).await.unwrap();
+        let server = Server::start(&config, None).await.unwrap();
         Self { server, config, client: reqwest::Client::new() }
     }
 

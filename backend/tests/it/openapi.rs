@@ -63,6 +63,19 @@ fn every_operation_is_documented() {
         assert!(operation.value["summary"].is_string(), "{name} has no summary");
         let responses = operation.value["responses"].as_object().unwrap();
         assert!(responses.keys().any(|status| status.starts_with('2')), "{name} tells no success");
+        let bodies = responses.iter().chain(
+            operation.value["requestBody"].is_object().then_some((name, &operation.value["requestBody"])),
+        );
+        for (what, body) in bodies {
+            for (content_type, content) in body["content"].as_object().into_iter().flatten() {
+                let lacks_example = content["example"].is_null() && content["examples"].is_null();
+                // Protobuf cannot be shown as JSON.
+                assert!(
+                    !lacks_example || content_type == "application/x-protobuf",
+                    "{name}: no example for {what}"
+                );
+            }
+        }
         if operation.role != "public" {
             assert!(responses.contains_key("401"), "{name} does not tell 401");
             assert!(responses.contains_key("403"), "{name} does not tell 403");

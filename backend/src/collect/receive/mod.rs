@@ -1,6 +1,7 @@
 //! Sockets, authentication, limits and each protocol's own answers.
 
 pub mod http_body;
+mod http_docs;
 pub mod native_http;
 pub mod otlp_grpc;
 pub mod otlp_http;

@@ -2,9 +2,9 @@
 
 use actix_web::{HttpRequest, HttpResponse, post, web};
 use serde::Serialize;
-use spanloom_model::api::Problem;
 
 use super::http_body::{self, BodyError};
+use super::http_docs::{IngestRefusals, NativeErrors};
 use super::{RETRY_AFTER_SECONDS, Receiver};
 use crate::collect::decode::{Decoded, Rejected, native};
 use crate::collect::queue::SubmitError;
@@ -64,19 +64,9 @@ pub struct NativeSpan {
         "tags": {"http.request.method": "GET", "http.response.status_code": 200}
     }])),
     responses(
-        (status = 200, description = "Stored", body = Accepted),
-        (status = 400, description = "Something is wrong with the spans; nothing was stored", body = Problem,
-            content_type = "application/problem+json", example = json!({
-                "type": "/problems/invalid_request", "title": "The request is not valid", "status": 400,
-                "code": "invalid_request", "detail": "[0].traceId: must be 32 hexadecimal digits",
-                "errors": [{"field": "[0].traceId", "message": "must be 32 hexadecimal digits"}]
-            })),
-        (status = 401, description = "No key, or one that is not valid", body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "The key lacks the scope `ingest`", body = Problem, content_type = "application/problem+json"),
-        (status = 413, description = "The body is too large", body = Problem, content_type = "application/problem+json"),
-        (status = 415, description = "Another content encoding", body = Problem, content_type = "application/problem+json"),
-        (status = 429, description = "Too much is waiting: send again after `Retry-After` seconds", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The database is away: send again after `Retry-After` seconds", body = Problem, content_type = "application/problem+json"),
+        (status = 200, description = "Stored", body = Accepted, example = json!({"accepted": 1})),
+        IngestRefusals,
+        NativeErrors,
     ),
     extensions(("x-required-role" = json!("ingest"))),
     security(("ingest_key" = []), ()),

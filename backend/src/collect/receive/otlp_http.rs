@@ -7,9 +7,9 @@ use opentelemetry_proto::tonic::collector::trace::v1::{
 };
 use prost::Message;
 use serde_json::json;
-use spanloom_model::api::Problem;
 
 use super::http_body::{self, BodyError};
+use super::http_docs::IngestRefusals;
 use super::{RETRY_AFTER_SECONDS, Receiver};
 use crate::collect::decode::{Rejected, otlp, otlp_json};
 use crate::collect::queue::SubmitError;
@@ -74,8 +74,7 @@ impl Encoding {
             example = json!({"partialSuccess": {"rejectedSpans": "1", "errorMessage": "1 spans: the span id must be 8 bytes, not all zero"}})),
         (status = 400, description = "The body is not OTLP; a `google.rpc.Status`", body = serde_json::Value,
             content_type = "application/json", example = json!({"code": 3, "message": "EOF while parsing a value at line 1 column 0"})),
-        (status = 401, description = "No key, or one that is not valid", body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "The key lacks the scope `ingest`", body = Problem, content_type = "application/problem+json"),
+        IngestRefusals,
         (status = 413, description = "The body is too large, as sent or decompressed", body = serde_json::Value,
             content_type = "application/json", example = json!({"code": 3, "message": "the body is larger than 33554432 bytes"})),
         (status = 415, description = "Another content type or encoding", body = serde_json::Value,
