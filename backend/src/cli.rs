@@ -265,7 +265,7 @@ async fn with_store(
     let outcome = async {
         let store = Store::open(options, &config.storage).await?;
         let outcome = work(store.clone()).await;
-        store.pool.close().await;
+        store.close().await;
         outcome
     }
     .await;

@@ -224,7 +224,7 @@ pub struct TelemetryConfig {
 
 impl Default for TelemetryConfig {
     fn default() -> Self {
-        Self { log: "info".to_owned(), log_format: LogFormat::Text, self_tracing: false }
+        Self { log: "info,actix_server=warn".to_owned(), log_format: LogFormat::Text, self_tracing: false }
     }
 }
 
@@ -285,6 +285,10 @@ impl Config {
             self.storage.retention_days <= 3650,
             "storage.retention_days: must be at most 3650"
         );
+        anyhow::ensure!(
+            self.ingest.future_seconds_max <= 86_400,
+            "ingest.future_seconds_max: must be at most 86400 (a day)"
+        );
         if let Some(url) = &self.storage.database_url {
             url.parse::<sqlx::postgres::PgConnectOptions>()
                 .map_err(|_| anyhow::anyhow!("storage.database_url: not a postgres:// URL"))?;
@@ -299,10 +303,14 @@ impl Config {
     /// The configuration for people: the database's URL may hold a password.
     #[must_use]
     pub fn without_secrets(mut self) -> Self {
-        if let Some(url) = &mut self.storage.database_url
-            && let (Some(scheme), Some(at)) = (url.find("://"), url.rfind('@'))
-        {
-            url.replace_range(scheme + 3..at, "***");
+        if let Some(url) = &mut self.storage.database_url {
+            // Both may hold a password: what stands before the host, and what follows the question mark.
+            if let Some(query) = url.find('?') {
+                url.replace_range(query + 1.., "***");
+            }
+            if let (Some(scheme), Some(at)) = (url.find("://"), url.rfind('@')) {
+                url.replace_range(scheme + 3..at, "***");
+            }
         }
         self
     }

@@ -27,6 +27,17 @@ use crate::web::{routes, trace_requests};
 /// Requests that are under way when the server stops get this long.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(15);
 
+/// A gRPC client that vanished never says goodbye.
+const CONNECTIONS_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Longer than an attempt to write takes at most.
+const WRITER_TIMEOUT: Duration = Duration::from_secs(40);
+
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Idle gRPC connections are asked this often whether they are still there.
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(20);
+
 /// Threads that serve HTTP. The work is in the database and in blocking pools.
 const HTTP_WORKERS: usize = 2;
 
@@ -59,6 +70,7 @@ pub struct Server {
     http_servers: Vec<(ServerHandle, JoinHandle<std::io::Result<()>>)>,
     tasks: Vec<JoinHandle<()>>,
     writer: JoinHandle<()>,
+    close_queue: CancellationToken,
     embedded: Option<EmbeddedPostgres>,
 }
 
@@ -107,9 +119,12 @@ impl Server {
         let receiver = Receiver::new(collector.clone(), config);
         let stop = CancellationToken::new();
 
-        let writer = tokio::spawn(Writer::new(store.clone(), config).run(submissions));
+        let close_queue = CancellationToken::new();
+        let writer = Writer::new(store.clone(), config).run(submissions, close_queue.clone());
+        let writer = tokio::spawn(writer);
         let jobs = crate::jobs::run(store.clone(), config.storage.retention_days, stop.clone());
-        let mut tasks = vec![tokio::spawn(jobs)];
+        let mut tasks =
+            vec![tokio::spawn(jobs), tokio::spawn(telemetry::upkeep(recorder.clone(), stop.clone()))];
         let mut http_servers = Vec::new();
 
         let (http, otlp_http) = (sockets.http.local_addr()?, local_addr(sockets.otlp_http.as_ref())?);
@@ -160,6 +175,7 @@ impl Server {
             http_servers,
             tasks,
             writer,
+            close_queue,
             embedded: None,
         })
     }
@@ -175,27 +191,32 @@ impl Server {
 
     /// Stops receiving, answers what is under way, writes what is queued, then lets go of the
     /// database.
+    /// Goes through all of it even if a part fails, and tells the first failure.
     pub async fn stop(self) -> anyhow::Result<()> {
         self.stop.cancel();
         let (handles, joins): (Vec<_>, Vec<_>) = self.http_servers.into_iter().unzip();
         futures::future::join_all(handles.iter().map(|handle| handle.stop(true))).await;
+        let mut failures = Vec::new();
         for join in joins {
-            join.await.context("an HTTP server")??;
+            let ended = join.await.context("an HTTP server").and_then(|ended| Ok(ended?));
+            failures.extend(ended.err());
         }
-        for task in self.tasks {
-            if tokio::time::timeout(SHUTDOWN_TIMEOUT, task).await.is_err() {
-                tracing::warn!("a task did not stop in time");
-            }
+        let tasks = futures::future::join_all(self.tasks);
+        if tokio::time::timeout(CONNECTIONS_TIMEOUT, tasks).await.is_err() {
+            tracing::warn!("a connection does not end; its requests are not answered any more");
         }
-        // The last receiver is gone: the writer ends when the queue is empty.
-        tokio::time::timeout(SHUTDOWN_TIMEOUT, self.writer)
-            .await
-            .context("the writer did not stop in time")??;
-        self.store.pool.close().await;
+        // What is queued is written; nothing more is let in.
+        self.close_queue.cancel();
+        let written = tokio::time::timeout(WRITER_TIMEOUT, self.writer).await;
+        let written = written.context("the writer did not end in time").and_then(|ended| Ok(ended?));
+        failures.extend(written.err());
+        if tokio::time::timeout(CLOSE_TIMEOUT, self.store.close()).await.is_err() {
+            tracing::warn!("the database's connections do not close");
+        }
         if let Some(embedded) = self.embedded {
-            embedded.stop().await.context("stopping PostgreSQL")?;
+            failures.extend(embedded.stop().await.context("stopping PostgreSQL").err());
         }
-        Ok(())
+        failures.into_iter().next().map_or(Ok(()), Err)
     }
 }
 
@@ -244,7 +265,9 @@ fn serve_grpc(
     stop: CancellationToken,
 ) -> anyhow::Result<impl Future<Output = ()>> {
     let incoming = TcpIncoming::from(tokio::net::TcpListener::from_std(listener)?).with_nodelay(Some(true));
-    let server = tonic::transport::Server::builder().add_service(otlp_grpc::service(receiver, identity));
+    let server = tonic::transport::Server::builder()
+        .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
+        .add_service(otlp_grpc::service(receiver, identity));
     Ok(async move {
         if let Err(error) = server.serve_with_incoming_shutdown(incoming, stop.cancelled_owned()).await {
             tracing::error!("OTLP/gRPC ended: {error}");

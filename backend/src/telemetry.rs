@@ -2,6 +2,7 @@
 
 use std::io::IsTerminal as _;
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use anyhow::Context;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
@@ -9,6 +10,7 @@ use opentelemetry::trace::TracerProvider as _;
 use opentelemetry_otlp::WithExportConfig as _;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::SdkTracerProvider;
+use tokio_util::sync::CancellationToken;
 use tracing_subscriber::Layer as _;
 use tracing_subscriber::filter::{EnvFilter, FilterFn};
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -78,6 +80,14 @@ fn self_tracing(config: &Config) -> anyhow::Result<Option<SdkTracerProvider>> {
 pub fn recorder() -> PrometheusHandle {
     static HANDLE: OnceLock<PrometheusHandle> = OnceLock::new();
     HANDLE.get_or_init(install_recorder).clone()
+}
+
+/// Folds samples into buckets now and then; without it they pile up until somebody asks for them.
+pub async fn upkeep(recorder: PrometheusHandle, stop: CancellationToken) {
+    let mut turns = tokio::time::interval(Duration::from_secs(5));
+    while stop.run_until_cancelled(turns.tick()).await.is_some() {
+        recorder.run_upkeep();
+    }
 }
 
 fn install_recorder() -> PrometheusHandle {

@@ -3,15 +3,19 @@
 
 CREATE TABLE services (
     id   int  GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    name text NOT NULL UNIQUE
+    name text NOT NULL
 );
+
+-- Names are unique by their hash: an index entry holds 2.7 kB at most, a name may be longer.
+CREATE UNIQUE INDEX services_by_name ON services (md5(name));
 
 CREATE TABLE operations (
     id         int  GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     service_id int  NOT NULL REFERENCES services,
-    name       text NOT NULL,
-    UNIQUE (service_id, name)
+    name       text NOT NULL
 );
+
+CREATE UNIQUE INDEX operations_by_name ON operations (service_id, md5(name));
 
 -- A process: everything an SDK says about where spans come from. The hash is the SHA-256 of the
 -- content, so that equal resources meet in one row whoever sends them.

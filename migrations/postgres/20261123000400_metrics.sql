@@ -65,7 +65,10 @@ CREATE TABLE metrics_1d (
 
 -- Moves what the writer added since the last time; returns how many rows.
 CREATE FUNCTION roll_up_metrics() RETURNS bigint
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql
+-- Else every run tells that the temporary table exists already.
+SET client_min_messages = warning
+AS $$
 DECLARE
     moved_rows bigint;
 BEGIN
@@ -76,6 +79,9 @@ BEGIN
     IF moved_rows = 0 THEN
         RETURN 0;
     END IF;
+    -- A day may have been dropped since its spans were written.
+    PERFORM ensure_partitions(d.day, d.day)
+    FROM (SELECT DISTINCT date_trunc('day', minute, 'UTC') AS day FROM moved_metrics) d;
 
     INSERT INTO metrics_1m AS old
     SELECT minute, service_id, operation_id, kind, status, version, bucket,

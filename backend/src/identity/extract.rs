@@ -6,6 +6,7 @@
 //! that one of our pages made them.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
 
 use actix_web::dev::Payload;
 use actix_web::http::header::{self, HeaderMap};
@@ -119,9 +120,16 @@ impl FromRequest for SmallBody {
     }
 }
 
+/// A body of which nothing arrives for so long is given up.
+const STALL_TIMEOUT: Duration = Duration::from_secs(20);
+
 async fn read(mut payload: Payload) -> ApiResult<Vec<u8>> {
     let mut bytes = Vec::new();
-    while let Some(chunk) = payload.next().await {
+    loop {
+        let Ok(next) = tokio::time::timeout(STALL_TIMEOUT, payload.next()).await else {
+            return Err(ApiError::bad_request("the body did not arrive in time"));
+        };
+        let Some(chunk) = next else { break };
         let chunk = chunk.map_err(|error| ApiError::bad_request(error.to_string()))?;
         if bytes.len() + chunk.len() > BODY_BYTES_MAX {
             return Err(ApiError::too_large(BODY_BYTES_MAX));
@@ -138,7 +146,12 @@ impl SmallBody {
             // Also keeps out HTML forms of other sites, which cannot send this type.
             return Err(ApiError::unsupported_media_type("send application/json"));
         }
-        serde_json::from_slice(&self.bytes?).map_err(|error| ApiError::bad_request(error.to_string()))
+        let bytes = self.bytes?;
+        if bytes.trim_ascii_start().first() == Some(&b'[') {
+            // serde would read the fields from a list in their order.
+            return Err(ApiError::bad_request("expected an object"));
+        }
+        serde_json::from_slice(&bytes).map_err(|error| ApiError::bad_request(error.to_string()))
     }
 }
 

@@ -25,6 +25,10 @@ pub(super) fn user_from(row: &PgRow) -> sqlx::Result<User> {
 
 /// An account and its password hash, by name irrespective of case.
 pub(super) async fn with_hash(pool: &PgPool, username: &str) -> sqlx::Result<Option<(User, String)>> {
+    if username.contains('\0') {
+        // PostgreSQL's text cannot hold it, so nobody has this name.
+        return Ok(None);
+    }
     let row = sqlx::query(
         "SELECT id, username, role, disabled, created_at, password_hash FROM users
          WHERE lower(username) = lower($1)",

@@ -60,17 +60,18 @@ async fn repeat(job: Job, store: &Store, retention_days: u32, stop: &Cancellatio
 }
 
 async fn turn(job: Job, store: &Store, retention_days: u32) -> anyhow::Result<()> {
-    let mut lock = store.pool.begin().await?;
-    if !upkeep::try_job_lock(&mut lock, JOB_LOCK, job as i32).await? {
+    // One transaction holds the lock and does the work: both end together, whatever happens.
+    let mut transaction = store.pool.begin().await?;
+    if !upkeep::try_job_lock(&mut transaction, JOB_LOCK, job as i32).await? {
         return Ok(());
     }
     match job {
         Job::RollUp => {
-            upkeep::roll_up(&store.pool).await?;
+            upkeep::roll_up(&mut transaction).await?;
         }
-        Job::Partitions => upkeep::prepare_partitions(&store.pool, Utc::now()).await?,
+        Job::Partitions => upkeep::prepare_partitions(&mut transaction, Utc::now()).await?,
         Job::Retention => {
-            let dropped = upkeep::drop_old(&store.pool, Utc::now(), retention_days).await?;
+            let dropped = upkeep::drop_old(&mut transaction, Utc::now(), retention_days).await?;
             if !dropped.is_empty() {
                 tracing::info!(
                     partitions = dropped.join(", "),
@@ -79,6 +80,6 @@ async fn turn(job: Job, store: &Store, retention_days: u32) -> anyhow::Result<()
             }
         }
     }
-    lock.rollback().await?;
+    transaction.commit().await?;
     Ok(())
 }

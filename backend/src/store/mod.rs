@@ -20,11 +20,16 @@ pub use flavour::Flavour;
 /// so that they learn that the database is away.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
 
+/// One transaction at a time, and room for the statements around it.
+const WRITER_CONNECTIONS: u32 = 2;
+
 /// The database: a pool and what kind of storage it is. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Store {
-    /// Connections.
+    /// Connections of those who read and manage.
     pub pool: sqlx::PgPool,
+    /// Connections of the writer: slow searches must not hold up acknowledgements.
+    pub writers: sqlx::PgPool,
     /// How spans are stored.
     pub flavour: Flavour,
 }
@@ -41,11 +46,20 @@ impl Store {
         let pool = PgPoolOptions::new()
             .max_connections(config.connections_max)
             .acquire_timeout(ACQUIRE_TIMEOUT)
-            .connect_with(options)
+            .connect_with(options.clone())
             .await
             .context("connecting to the database")?;
+        let writers = PgPoolOptions::new()
+            .max_connections(WRITER_CONNECTIONS)
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .connect_lazy_with(options);
         let flavour = migrate::run(&pool, config.chunk_hours).await?;
-        Ok(Self { pool, flavour })
+        Ok(Self { pool, writers, flavour })
+    }
+
+    /// Closes all connections.
+    pub async fn close(&self) {
+        tokio::join!(self.pool.close(), self.writers.close());
     }
 }
 

@@ -1,42 +1,43 @@
 //! What has to be done to the database now and then. Each step is harmless to repeat.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use sqlx::PgPool;
+use sqlx::PgConnection;
 
 /// How long hours and days of metrics are kept.
 const ROLLUP_RETENTION_DAYS: i64 = 400;
 
 /// Makes the partitions of today and tomorrow before spans need them.
-pub async fn prepare_partitions(pool: &PgPool, now: DateTime<Utc>) -> sqlx::Result<()> {
+pub async fn prepare_partitions(connection: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<()> {
     sqlx::query("SELECT ensure_partitions($1, $2)")
         .bind(now)
         .bind(now + TimeDelta::days(1))
-        .execute(pool)
+        .execute(connection)
         .await?;
     Ok(())
 }
 
 /// Moves new metrics into the roll-ups; returns how many rows.
-pub async fn roll_up(pool: &PgPool) -> sqlx::Result<i64> {
-    sqlx::query_scalar("SELECT roll_up_metrics()").fetch_one(pool).await
+pub async fn roll_up(connection: &mut PgConnection) -> sqlx::Result<i64> {
+    sqlx::query_scalar("SELECT roll_up_metrics()").fetch_one(connection).await
 }
 
 /// Drops partitions whose spans are all older than the retention period; returns their names.
-pub async fn drop_old(pool: &PgPool, now: DateTime<Utc>, retention_days: u32) -> sqlx::Result<Vec<String>> {
-    let mut transaction = pool.begin().await?;
-    // Dropping needs the table for itself. Rather later than in the way of readers and writers.
-    sqlx::query("SET LOCAL lock_timeout = '2s'").execute(&mut *transaction).await?;
-    let dropped = sqlx::query_scalar("SELECT drop_before($1, $2)")
+pub async fn drop_old(
+    connection: &mut PgConnection,
+    now: DateTime<Utc>,
+    retention_days: u32,
+) -> sqlx::Result<Vec<String>> {
+    sqlx::query_scalar("SELECT drop_before($1, $2)")
         .bind(now - TimeDelta::days(i64::from(retention_days)))
         .bind(now - TimeDelta::days(ROLLUP_RETENTION_DAYS.max(i64::from(retention_days))))
-        .fetch_all(&mut *transaction)
-        .await?;
-    transaction.commit().await?;
-    Ok(dropped)
+        .fetch_all(connection)
+        .await
 }
 
-/// Takes a job's lock for the transaction, or says that another server has it.
-pub async fn try_job_lock(connection: &mut sqlx::PgConnection, class: i32, job: i32) -> sqlx::Result<bool> {
+/// Takes a job's lock for the transaction, or says that another server has it. What the job then
+/// waits for in vain it gives up: rather later than in the way of readers and writers.
+pub async fn try_job_lock(connection: &mut PgConnection, class: i32, job: i32) -> sqlx::Result<bool> {
+    sqlx::query("SET LOCAL lock_timeout = '2s'").execute(&mut *connection).await?;
     sqlx::query_scalar("SELECT pg_try_advisory_xact_lock($1, $2)")
         .bind(class)
         .bind(job)

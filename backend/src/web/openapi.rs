@@ -1,5 +1,7 @@
 //! The OpenAPI document and its browsable page.
 
+use std::sync::OnceLock;
+
 use actix_web::App;
 use utoipa::openapi::OpenApi as Document;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityScheme};
@@ -75,6 +77,28 @@ pub fn document() -> Document {
 /// Never in practice: the document serializes.
 pub fn document_text() -> anyhow::Result<String> {
     Ok(document().to_pretty_json()? + "\n")
+}
+
+/// The methods of the operation at this path; none if there is no such operation.
+pub fn methods_of(path: &str) -> Vec<String> {
+    static PATHS: OnceLock<Vec<(String, Vec<String>)>> = OnceLock::new();
+    let paths = PATHS.get_or_init(|| {
+        let document = serde_json::to_value(document()).unwrap_or_default();
+        let paths = document["paths"].as_object().cloned().unwrap_or_default();
+        let methods = |item: &serde_json::Value| {
+            item.as_object().into_iter().flatten().map(|(method, _)| method.to_uppercase()).collect()
+        };
+        paths.iter().map(|(path, item)| (path.clone(), methods(item))).collect()
+    });
+    let matches = |template: &str| {
+        template.split('/').count() == path.split('/').count()
+            && template.split('/').zip(path.split('/')).all(|(t, p)| t.starts_with('{') || t == p)
+    };
+    paths
+        .iter()
+        .filter(|(template, _)| matches(template))
+        .flat_map(|(_, methods)| methods.clone())
+        .collect()
 }
 
 /// The browsable page at `/api/docs/` and the document at `/api/openapi.json`, all from this binary.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use actix_web::{HttpResponse, get, web};
+use actix_web::{HttpResponse, route, web};
 use metrics_exporter_prometheus::PrometheusHandle;
 use serde::Serialize;
 
@@ -16,11 +16,13 @@ const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
 ///
 /// For liveness probes: says nothing about the database.
 #[utoipa::path(
+    get,
+    path = "/healthz",
     tag = "operate",
     responses((status = 200, description = "Alive", body = String, content_type = "text/plain", example = "ok")),
     extensions(("x-required-role" = json!("public"))),
 )]
-#[get("/healthz")]
+#[route("/healthz", method = "GET", method = "HEAD")]
 pub async fn healthz() -> &'static str {
     "ok"
 }
@@ -43,6 +45,8 @@ struct Readiness {
 ///
 /// For readiness probes: the database answers and its schema is current.
 #[utoipa::path(
+    get,
+    path = "/readyz",
     tag = "operate",
     responses(
         (status = 200, description = "Ready", body = Readiness,
@@ -52,7 +56,7 @@ struct Readiness {
     ),
     extensions(("x-required-role" = json!("public"))),
 )]
-#[get("/readyz")]
+#[route("/readyz", method = "GET", method = "HEAD")]
 pub async fn readyz(store: web::Data<Store>) -> HttpResponse {
     let current =
         tokio::time::timeout(CHECK_TIMEOUT, migrate::is_current(&store.pool, store.flavour)).await;
@@ -73,12 +77,14 @@ pub async fn readyz(store: web::Data<Store>) -> HttpResponse {
 /// In Prometheus' text format: spans received, rejected by reason, written and left out as
 /// duplicates; bytes; queue depth; write latency.
 #[utoipa::path(
+    get,
+    path = "/metrics",
     tag = "operate",
     responses((status = 200, description = "Metrics", body = String, content_type = "text/plain",
         example = "# TYPE spanloom_spans_written_total counter\nspanloom_spans_written_total 4711\n")),
     extensions(("x-required-role" = json!("public"))),
 )]
-#[get("/metrics")]
+#[route("/metrics", method = "GET", method = "HEAD")]
 pub async fn metrics_text(
     recorder: web::Data<PrometheusHandle>,
     collector: web::Data<Collector>,

@@ -49,7 +49,10 @@ impl ApiError {
     /// 400: parameters or fields are wrong.
     pub fn invalid_fields(errors: Vec<FieldError>) -> Self {
         let mut error = Self::new(StatusCode::BAD_REQUEST, "invalid_request", "The request is not valid");
-        error.problem.detail = errors.first().map(|first| format!("{}: {}", first.field, first.message));
+        error.problem.detail = errors.first().map(|first| match first.field.as_str() {
+            "" => first.message.clone(),
+            field => format!("{field}: {}", first.message),
+        });
         error.problem.errors = errors;
         error
     }

@@ -1,9 +1,11 @@
 //! The browser application: files built by `cargo xtask web`, compressed beforehand.
 
+use actix_web::http::Method;
 use actix_web::http::header::{self, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, ResponseError};
 use rust_embed::RustEmbed;
 
+use super::openapi;
 use super::problem::ApiError;
 
 /// In a debug build the files are read when they are asked for.
@@ -17,8 +19,15 @@ const NOT_BUILT: &str = "The browser application is not part of this build: run 
 /// Serves a file, or the application's page for any path of its own.
 pub async fn serve(request: HttpRequest) -> HttpResponse {
     let path = request.path().trim_start_matches('/');
+    let methods = openapi::methods_of(request.path());
+    if !methods.is_empty() {
+        return not_allowed(&methods.join(", "));
+    }
     if path.starts_with("v1/") || path.starts_with("api/") {
         return ApiError::not_found("operation").error_response();
+    }
+    if request.method() != Method::GET && request.method() != Method::HEAD {
+        return not_allowed("GET, HEAD");
     }
     if let Some(response) = file(&request, path) {
         return response;
@@ -30,6 +39,14 @@ pub async fn serve(request: HttpRequest) -> HttpResponse {
     file(&request, "index.html").unwrap_or_else(|| {
         HttpResponse::NotFound().content_type("text/plain; charset=utf-8").body(NOT_BUILT)
     })
+}
+
+fn not_allowed(methods: &str) -> HttpResponse {
+    let mut response = ApiError::method_not_allowed().error_response();
+    if let Ok(methods) = methods.parse() {
+        response.headers_mut().insert(header::ALLOW, methods);
+    }
+    response
 }
 
 fn file(request: &HttpRequest, path: &str) -> Option<HttpResponse> {

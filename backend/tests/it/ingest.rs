@@ -1,6 +1,6 @@
 //! Receiving and writing, through real sockets.
 
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_client::TraceServiceClient;
 use opentelemetry_proto::tonic::collector::trace::v1::{
@@ -140,6 +140,7 @@ async fn bad_spans_are_counted_and_explained_and_the_others_are_stored() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_never_can_succeed_is_400_in_the_requests_own_encoding() {
     let server = Spanloom::start_with(|config| config.ingest.body_bytes_max = 10_000).await;
+    let roomy = Spanloom::start().await;
     let response = post(&server, "application/x-protobuf", None, b"\xff\xff".to_vec()).await;
     assert_eq!(response.status(), StatusCode::BAD_REQUEST);
     let status = tonic_types::Status::decode(response.bytes().await.unwrap()).unwrap();
@@ -151,7 +152,11 @@ async fn what_never_can_succeed_is_400_in_the_requests_own_encoding() {
     assert_eq!(status["code"], 3);
     assert!(status["message"].as_str().unwrap().contains("line 1"));
 
-    // Small on the wire, large in memory.
+    // Small on the wire, large in memory: a gigabyte of it would show in any memory limit.
+    let bomb = zstd::encode_all(std::io::repeat(0).take(1 << 30), 3).unwrap();
+    assert!(bomb.len() < 100_000);
+    let response = post(&roomy, "application/json", Some("zstd"), bomb).await;
+    assert_eq!(response.status(), StatusCode::PAYLOAD_TOO_LARGE);
     let bomb = gzip(&vec![b' '; 1 << 20]);
     assert!(bomb.len() < 10_000);
     assert_eq!(
@@ -250,7 +255,7 @@ async fn nul_bytes_do_not_poison_the_batch() {
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_database_clients_are_asked_to_come_again() {
     let server = Spanloom::start().await;
-    server.pool().close().await;
+    server.server.store.close().await;
     let status = grpc(&server).await.export(request(vec![span(1, 1)])).await.unwrap_err();
     assert_eq!(status.code(), Code::Unavailable);
     assert!(status.get_details_retry_info().is_some(), "clients retry only when told to");
@@ -295,8 +300,13 @@ async fn a_full_queue_pushes_back() {
     blocker.rollback().await.unwrap();
     // The one that waits may have been the one without room.
     let _ = waiting.await.unwrap();
-    let next = Span { span_id: vec![7; 8], ..span(202, 1) };
-    grpc(&server).await.export(request(vec![next])).await.unwrap();
+    let next = request(vec![Span { span_id: vec![7; 8], ..span(202, 1) }]);
+    let has_room = async {
+        while grpc(&server).await.export(next.clone()).await.is_err() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(20), has_room).await.unwrap();
     assert!(server.stored_spans().await >= 2, "what waited is stored, and there is room again");
 }
 
@@ -342,4 +352,18 @@ async fn a_native_request_is_stored_whole_or_not_at_all() {
     let too_many = vec![good; server.config.ingest.spans_per_request_max + 1];
     let response = server.client.post(server.url("/api/v1/spans")).json(&too_many).send().await.unwrap();
     assert_eq!(response.status(), StatusCode::BAD_REQUEST);
+}
+
+/// Catches a database that refuses for a while and is taken for one that refuses these spans.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_read_only_database_is_worth_another_try() {
+    let server = Spanloom::start().await;
+    for statement in [
+        "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET default_transaction_read_only = on', current_database()); END $$",
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()",
+    ] {
+        sqlx::query(statement).execute(server.pool()).await.unwrap();
+    }
+    let status = grpc(&server).await.export(request(vec![span(1, 1)])).await.unwrap_err();
+    assert_eq!(status.code(), Code::Unavailable, "{status:?}");
 }

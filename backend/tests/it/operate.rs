@@ -86,3 +86,35 @@ async fn a_graceful_shutdown_loses_no_acknowledged_span() {
     assert!(acknowledged >= 50);
     assert!(stored >= acknowledged, "{acknowledged} acknowledged, {stored} stored");
 }
+
+/// Catches a shutdown that waits for ever for a client that vanished without a word.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_silent_connection_does_not_keep_the_server_from_stopping() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let Spanloom { server, .. } = Spanloom::start().await;
+    let mut silent = tokio::net::TcpStream::connect(server.otlp_grpc.unwrap()).await.unwrap();
+    // HTTP/2's preface and empty settings; whatever the server then asks, nobody answers.
+    silent.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await.unwrap();
+    silent.read_u8().await.unwrap();
+    server.stop().await.unwrap();
+    drop(silent);
+}
+
+/// Catches a probe by HEAD that gets the browser application's page, and a wrong method that
+/// looks like a wrong path.
+#[tokio::test(flavor = "multi_thread")]
+async fn methods_are_told_apart_from_paths() {
+    use reqwest::Method;
+    let server = Spanloom::start().await;
+    let send = async |method: Method, path: &str| {
+        let response = server.client.request(method, server.url(path)).send().await.unwrap();
+        let allow = response.headers().get("allow").map(|allow| allow.to_str().unwrap().to_owned());
+        (response.status().as_u16(), allow)
+    };
+    assert_eq!(send(Method::HEAD, "/readyz").await, (200, None));
+    assert_eq!(send(Method::POST, "/healthz").await, (405, Some("GET".to_owned())));
+    assert_eq!(send(Method::PUT, "/api/v1/traces").await, (405, Some("GET".to_owned())));
+    assert_eq!(send(Method::GET, "/v1/traces").await, (405, Some("POST".to_owned())));
+    assert_eq!(send(Method::GET, "/api/v1/nothing").await, (404, None));
+    assert_eq!(send(Method::POST, "/some/page").await.0, 405);
+}

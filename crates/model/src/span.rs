@@ -133,17 +133,19 @@ impl Resource {
     /// The name of a process that did not say its service.
     pub const UNKNOWN_SERVICE: &str = "unknown_service";
 
-    /// `service.name`, or [`Self::UNKNOWN_SERVICE`], as the semantic conventions ask.
+    /// `service.name`, or [`Self::UNKNOWN_SERVICE`], as the semantic conventions ask. At most the
+    /// first 255 bytes; the attribute holds the whole.
     pub fn service_name(&self) -> &str {
         match self.attributes.get_str("service.name") {
-            Some(name) if !name.is_empty() => name,
+            Some(name) if !name.is_empty() => &name[..name.floor_char_boundary(255)],
             _ => Self::UNKNOWN_SERVICE,
         }
     }
 
-    /// `service.version`; empty if not told.
+    /// `service.version`; empty if not told. At most the first 256 bytes: it is part of keys.
     pub fn service_version(&self) -> &str {
-        self.attributes.get_str("service.version").unwrap_or_default()
+        let version = self.attributes.get_str("service.version").unwrap_or_default();
+        &version[..version.floor_char_boundary(256)]
     }
 }
 

@@ -100,7 +100,10 @@ fn span(
     let status = errors.keep("status", take("status").map_or(Ok(SpanStatus::default()), word));
 
     let (start_ns, duration_ns) = (start?, duration?);
-    let end_ns = start_ns.saturating_add(duration_ns);
+    let Some(end_ns) = start_ns.checked_add(duration_ns) else {
+        errors.add("duration", "must end before the year 2262");
+        return None;
+    };
     if let Err(rejection) = bounds.check(start_ns as u64, end_ns as u64) {
         errors.add("startTime", rejection.message());
         return None;
@@ -183,7 +186,7 @@ fn duration_ns(value: Value) -> Result<i64, String> {
         .as_i64()
         .filter(|us| *us >= 0)
         .and_then(|us| us.checked_mul(1_000))
-        .ok_or_else(|| "must be integer microseconds, not negative".to_owned())
+        .ok_or_else(|| "must be integer microseconds, not negative, at most 9223372036854775".to_owned())
 }
 
 fn tags(value: Value) -> Result<Attributes, String> {

@@ -32,9 +32,15 @@ fn nullable<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
+/// The same for lists, whose elements may be `null` too.
+fn list<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
+    let items: Option<Vec<Option<T>>> = Option::deserialize(deserializer)?;
+    Ok(items.into_iter().flatten().flatten().collect())
+}
+
 /// A number, or the same as a string.
 #[derive(Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "a number, or a number as a string")]
 enum NumberOrText<T> {
     Number(T),
     Text(String),
@@ -83,7 +89,7 @@ fn id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Request {
-    #[serde(default, deserialize_with = "nullable")]
+    #[serde(default, deserialize_with = "list")]
     resource_spans: Vec<ResourceSpans>,
 }
 
@@ -91,7 +97,7 @@ struct Request {
 #[serde(rename_all = "camelCase")]
 struct ResourceSpans {
     resource: Option<Resource>,
-    #[serde(default, deserialize_with = "nullable")]
+    #[serde(default, deserialize_with = "list")]
     scope_spans: Vec<ScopeSpans>,
     #[serde(default, deserialize_with = "nullable")]
     schema_url: String,
@@ -100,7 +106,7 @@ struct ResourceSpans {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Resource {
-    #[serde(default, deserialize_with = "nullable")]
+    #[serde(default, deserialize_with = "list")]
     attributes: Vec<KeyValue>,
     #[serde(default, deserialize_with = "number")]
     dropped_attributes_count: u32,
@@ -110,7 +116,7 @@ struct Resource {
 #[serde(rename_all = "camelCase")]
 struct ScopeSpans {
     scope: Option<Scope>,
-    #[serde(default, deserialize_with = "nullable")]
+    #[serde(default, deserialize_with = "list")]
     spans: Vec<Span>,
     #[serde(default, deserialize_with = "nullable")]
     schema_url: String,
@@ -123,7 +129,7 @@ struct Scope {
     name: String,
     #[serde(default, deserialize_with = "nullable")]
     version: String,
-    #[serde(default, deserialize_with = "nullable")]
+    #[serde(default, deserialize_with = "list")]
     attributes: Vec<KeyValue>,
     #[serde(default, deserialize_with = "number")]
     dropped_attributes_count: u32,
@@ -151,15 +157,15 @@ struct Span {
     start_time_unix_nano: u64,
     #[serde(default, deserialize_with = "number")]
     end_time_unix_nano: u64,
-    #[serde(default, deserialize_with = "nullable")]
+    #[serde(default, deserialize_with = "list")]
     attributes: Vec<KeyValue>,
     #[serde(default, deserialize_with = "number")]
     dropped_attributes_count: u32,
-    #[serde(default, deserialize_with = "nullable")]
+    #[serde(default, deserialize_with = "list")]
     events: Vec<Event>,
     #[serde(default, deserialize_with = "number")]
     dropped_events_count: u32,
-    #[serde(default, deserialize_with = "nullable")]
+    #[serde(default, deserialize_with = "list")]
     links: Vec<Link>,
     #[serde(default, deserialize_with = "number")]
     dropped_links_count: u32,
@@ -173,7 +179,7 @@ struct Event {
     time_unix_nano: u64,
     #[serde(default, deserialize_with = "nullable")]
     name: String,
-    #[serde(default, deserialize_with = "nullable")]
+    #[serde(default, deserialize_with = "list")]
     attributes: Vec<KeyValue>,
     #[serde(default, deserialize_with = "number")]
     dropped_attributes_count: u32,
@@ -188,7 +194,7 @@ struct Link {
     span_id: Vec<u8>,
     #[serde(default, deserialize_with = "nullable")]
     trace_state: String,
-    #[serde(default, deserialize_with = "nullable")]
+    #[serde(default, deserialize_with = "list")]
     attributes: Vec<KeyValue>,
     #[serde(default, deserialize_with = "number")]
     dropped_attributes_count: u32,
@@ -218,22 +224,31 @@ struct KeyValue {
 struct AnyValue {
     string_value: Option<String>,
     bool_value: Option<bool>,
-    int_value: Option<NumberOrText<i64>>,
+    int_value: Option<IntValue>,
     double_value: Option<NumberOrText<f64>>,
     bytes_value: Option<String>,
     array_value: Option<ArrayValue>,
     kvlist_value: Option<KvlistValue>,
 }
 
+/// JavaScript calls `1e21` an integer, which no 64 bits hold.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum IntValue {
+    Int(i64),
+    Double(f64),
+    Text(String),
+}
+
 #[derive(Deserialize)]
 struct ArrayValue {
     #[serde(default, deserialize_with = "nullable")]
-    values: Vec<AnyValue>,
+    values: Vec<Option<AnyValue>>,
 }
 
 #[derive(Deserialize)]
 struct KvlistValue {
-    #[serde(default, deserialize_with = "nullable")]
+    #[serde(default, deserialize_with = "list")]
     values: Vec<KeyValue>,
 }
 
@@ -329,7 +344,10 @@ impl AnyValue {
         } else if let Some(text) = self.bytes_value {
             Some(bytes(text))
         } else if let Some(array) = self.array_value {
-            let values = array.values.into_iter().map(AnyValue::into_proto).collect();
+            // A null in the list keeps its place.
+            let absent = || common::AnyValue { value: None };
+            let values =
+                array.values.into_iter().map(|v| v.map_or_else(absent, Self::into_proto)).collect();
             Some(Value::ArrayValue(common::ArrayValue { values }))
         } else {
             self.kvlist_value
@@ -341,11 +359,12 @@ impl AnyValue {
 
 /// A value that does not parse is kept as the text that was sent: one odd attribute should not
 /// cost the span.
-fn int(number: NumberOrText<i64>) -> common::any_value::Value {
+fn int(number: IntValue) -> common::any_value::Value {
     use common::any_value::Value;
     match number {
-        NumberOrText::Number(number) => Value::IntValue(number),
-        NumberOrText::Text(text) => text.parse().map_or(Value::StringValue(text), Value::IntValue),
+        IntValue::Int(number) => Value::IntValue(number),
+        IntValue::Double(number) => Value::DoubleValue(number),
+        IntValue::Text(text) => text.parse().map_or(Value::StringValue(text), Value::IntValue),
     }
 }
 
@@ -390,8 +409,10 @@ mod tests {
                 "attributes":[
                     {"key":"i","value":{"intValue":"-9007199254740993"}},
                     {"key":"n","value":{"doubleValue":"NaN"}},
+                    {"key":"js","value":{"intValue":1e21}},
                     {"key":"b","value":{"bytesValue":"AP8="}},
-                    {"key":"a","value":{"arrayValue":{"values":[{"boolValue":true},{}]}}},
+                    {"key":"a","value":{"arrayValue":{"values":[{"boolValue":true},null]}}},
+                    null,
                     {"key":"none"}
                 ]}]}]}]}"#,
         )
@@ -404,9 +425,10 @@ mod tests {
         let value = |index: usize| span.attributes[index].value.clone().and_then(|v| v.value);
         assert_eq!(value(0), Some(Value::IntValue(-9_007_199_254_740_993)));
         assert!(matches!(value(1), Some(Value::DoubleValue(d)) if d.is_nan()));
-        assert_eq!(value(2), Some(Value::BytesValue(vec![0, 255])));
-        assert!(matches!(value(3), Some(Value::ArrayValue(array)) if array.values.len() == 2));
-        assert_eq!(value(4), None);
+        assert_eq!(value(2), Some(Value::DoubleValue(1e21)));
+        assert_eq!(value(3), Some(Value::BytesValue(vec![0, 255])));
+        assert!(matches!(value(4), Some(Value::ArrayValue(array)) if array.values.len() == 2));
+        assert_eq!(value(5), None);
     }
 
     #[test]

@@ -6,10 +6,12 @@ pub mod native_http;
 pub mod otlp_grpc;
 pub mod otlp_http;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::Utc;
 use spanloom_model::Span;
+use tokio::sync::Semaphore;
 
 use super::decode::{Decoded, Rejected, TimeBounds};
 use super::queue::{Collector, SubmitError};
@@ -18,10 +20,18 @@ use crate::config::Config;
 /// How long a client should wait before it sends again.
 pub const RETRY_AFTER_SECONDS: u64 = 2;
 
+/// Requests that are decoded at the same time.
+const DECODING_MAX: usize = 4;
+
+/// What a decoded span occupies at least.
+const SPAN_BYTES_MIN: usize = 512;
+
 /// What all receivers share. Cheap to clone.
 #[derive(Clone)]
 pub struct Receiver {
     collector: Collector,
+    /// Decoded spans are many times their bytes on the wire, and not in the queue's count yet.
+    decoding: Arc<Semaphore>,
     retention: Duration,
     future: Duration,
     /// A body's limit, also after decompression.
@@ -35,6 +45,7 @@ impl Receiver {
     pub fn new(collector: Collector, config: &Config) -> Self {
         Self {
             collector,
+            decoding: Arc::new(Semaphore::new(DECODING_MAX)),
             retention: config.retention(),
             future: Duration::from_secs(config.ingest.future_seconds_max),
             body_bytes_max: config.ingest.body_bytes_max,
@@ -49,6 +60,15 @@ impl Receiver {
         TimeBounds::around(now_ns, self.retention, self.future)
     }
 
+    /// Runs `work`, which takes time, away from the threads that serve connections; a few at once.
+    pub async fn decode<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, SubmitError> {
+        let _turn = self.decoding.acquire().await.map_err(|_| SubmitError::Stopping)?;
+        tokio::task::spawn_blocking(work).await.map_err(|_| SubmitError::Stopping)
+    }
+
     /// Counts what a request held, stores what is worth keeping, and says what is not.
     pub async fn accept(
         &self,
@@ -58,7 +78,9 @@ impl Receiver {
     ) -> Result<Rejected, SubmitError> {
         let Decoded { spans, rejected } = decoded;
         count(protocol, &spans, &rejected, size_bytes);
-        self.collector.submit(spans, size_bytes).await?;
+        // Small on the wire is not small in memory.
+        let held_bytes = size_bytes.max(spans.len() * SPAN_BYTES_MIN);
+        self.collector.submit(spans, held_bytes).await?;
         Ok(rejected)
     }
 }

@@ -79,34 +79,39 @@ pub async fn receive_spans(
     receiver: web::Data<Receiver>,
 ) -> ApiResult<HttpResponse> {
     let limit_bytes = receiver.body_bytes_max;
-    let body = http_body::read(&request, payload, limit_bytes).await.map_err(|error| match error {
+    let unreadable = move |error| match error {
         BodyError::TooLarge => ApiError::too_large(limit_bytes),
         BodyError::Encoding(name) => {
             ApiError::unsupported_media_type(format!("Content-Encoding {name:?} is not supported"))
         }
         BodyError::Malformed(detail) => ApiError::bad_request(detail),
-    })?;
-    let size_bytes = body.len();
+    };
+    let body = http_body::read(&request, payload, limit_bytes).await.map_err(unreadable)?;
     let bounds = receiver.bounds();
     let spans_max = receiver.spans_per_request_max;
-    let spans = web::block(move || {
+    let decode = move || {
+        let body = body.inflate().map_err(unreadable)?;
         let list: Vec<serde_json::Value> = serde_json::from_slice(&body)
             .map_err(|error| ApiError::bad_request(format!("not a JSON list of spans: {error}")))?;
         if list.len() > spans_max {
             return Err(ApiError::invalid("", format!("at most {spans_max} spans in a request")));
         }
-        native::decode(list, bounds).map_err(ApiError::invalid_fields)
-    })
-    .await
-    .map_err(|_| ApiError::unavailable("the server is shutting down", RETRY_AFTER_SECONDS))??;
+        let spans = native::decode(list, bounds).map_err(ApiError::invalid_fields)?;
+        Ok::<_, ApiError>((spans, body.len()))
+    };
+    let (spans, size_bytes) = receiver.decode(decode).await.map_err(refused)??;
     let accepted = spans.len();
     let decoded = Decoded { spans, rejected: Rejected::default() };
-    receiver.accept("native", decoded, size_bytes).await.map_err(|error| match error {
+    receiver.accept("native", decoded, size_bytes).await.map_err(refused)?;
+    Ok(HttpResponse::Ok().json(Accepted { accepted }))
+}
+
+fn refused(error: SubmitError) -> ApiError {
+    match error {
         SubmitError::Full => ApiError::too_many_requests(error.to_string(), RETRY_AFTER_SECONDS),
         SubmitError::Unavailable | SubmitError::Stopping => {
             ApiError::unavailable(error.to_string(), RETRY_AFTER_SECONDS)
         }
         SubmitError::Refused => ApiError::internal(error),
-    })?;
-    Ok(HttpResponse::Ok().json(Accepted { accepted }))
+    }
 }

@@ -1,6 +1,7 @@
 //! OTLP over gRPC: `opentelemetry.proto.collector.trace.v1.TraceService/Export`.
 
 use std::net::IpAddr;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{
@@ -10,8 +11,11 @@ use opentelemetry_proto::tonic::collector::trace::v1::{
     ExportTracePartialSuccess, ExportTraceServiceRequest, ExportTraceServiceResponse,
 };
 use prost::Message;
+use tonic::body::Body;
 use tonic::codec::CompressionEncoding;
-use tonic::metadata::MetadataMap;
+use tonic::codegen::{BoxFuture, Service, http};
+use tonic::server::NamedService;
+use tonic::transport::server::TcpConnectInfo;
 use tonic::{Code, Request, Response, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
@@ -20,19 +24,83 @@ use crate::collect::decode::otlp;
 use crate::collect::queue::SubmitError;
 use crate::identity::{Identity, IngestDenied, origin};
 
+/// A message's limit. A message is decoded as a whole before we see it, and decoded spans are many
+/// times their bytes on the wire; SDKs send some hundred spans at a time.
+const MESSAGE_BYTES_MAX: usize = 16 << 20;
+
 /// The service, ready to be added to a tonic server.
-pub fn service(receiver: Receiver, identity: Identity) -> TraceServiceServer<impl TraceService> {
-    let limit_bytes = receiver.body_bytes_max;
-    TraceServiceServer::new(OtlpGrpc { receiver, identity })
+pub fn service(
+    receiver: Receiver,
+    identity: Identity,
+) -> Authorized<TraceServiceServer<impl TraceService>> {
+    let limit_bytes = receiver.body_bytes_max.min(MESSAGE_BYTES_MAX);
+    let inner = TraceServiceServer::new(OtlpGrpc { receiver })
         .accept_compressed(CompressionEncoding::Gzip)
         .accept_compressed(CompressionEncoding::Zstd)
         // Counts after decompression too.
-        .max_decoding_message_size(limit_bytes)
+        .max_decoding_message_size(limit_bytes);
+    Authorized { inner, identity }
+}
+
+/// Asks who is calling before the message is read: within the service it would be decoded already.
+#[derive(Clone)]
+pub struct Authorized<S> {
+    inner: S,
+    identity: Identity,
+}
+
+impl<S: NamedService> NamedService for Authorized<S> {
+    const NAME: &'static str = S::NAME;
+}
+
+impl<S, B> Service<http::Request<B>> for Authorized<S>
+where
+    S: Service<http::Request<B>, Response = http::Response<Body>> + Clone + Send + 'static,
+    S::Future: Send,
+    B: Send + 'static,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = BoxFuture<S::Response, S::Error>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, request: http::Request<B>) -> Self::Future {
+        let (identity, mut inner) = (self.identity.clone(), self.inner.clone());
+        let (peer, key) = credentials(&request);
+        Box::pin(async move {
+            match authorize(&identity, peer, key.as_deref()).await {
+                Ok(()) => inner.call(request).await,
+                Err(status) => Ok(status.into_http()),
+            }
+        })
+    }
+}
+
+/// Where the request comes from, unless a proxy relays it, and the key that it brings.
+fn credentials<B>(request: &http::Request<B>) -> (Option<IpAddr>, Option<String>) {
+    let headers = request.headers();
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    let key = text("authorization").and_then(origin::bearer_token).or_else(|| text("x-api-key"));
+    // A proxy on this machine relays for strangers: then the peer's address says nothing.
+    let relayed = origin::FORWARDING_HEADERS.iter().any(|name| headers.contains_key(*name));
+    let connection = request.extensions().get::<TcpConnectInfo>();
+    let peer = connection.and_then(TcpConnectInfo::remote_addr).map(|address| address.ip());
+    (if relayed { None } else { peer }, key.map(str::to_owned))
+}
+
+async fn authorize(identity: &Identity, peer: Option<IpAddr>, key: Option<&str>) -> Result<(), Status> {
+    identity.authorize_ingest(peer, key).await.map_err(|denied| match denied {
+        IngestDenied::NoKey | IngestDenied::BadKey => Status::unauthenticated(denied.to_string()),
+        IngestDenied::WrongScope => Status::permission_denied(denied.to_string()),
+        IngestDenied::Unavailable(_) => retryable(Code::Unavailable, &denied.to_string()),
+    })
 }
 
 struct OtlpGrpc {
     receiver: Receiver,
-    identity: Identity,
 }
 
 #[tonic::async_trait]
@@ -41,14 +109,11 @@ impl TraceService for OtlpGrpc {
         &self,
         request: Request<ExportTraceServiceRequest>,
     ) -> Result<Response<ExportTraceServiceResponse>, Status> {
-        let peer = request.remote_addr().map(|address| address.ip());
-        self.authorize(peer, request.metadata()).await?;
         let request = request.into_inner();
         let size_bytes = request.encoded_len();
         let bounds = self.receiver.bounds();
-        let decoded = tokio::task::spawn_blocking(move || otlp::decode(request, bounds))
-            .await
-            .map_err(|_| Status::internal("decoding failed"))?;
+        let decoded = self.receiver.decode(move || otlp::decode(request, bounds)).await;
+        let decoded = decoded.map_err(|error| refused(&error))?;
         let rejected = self
             .receiver
             .accept("otlp_grpc", decoded, size_bytes)
@@ -59,21 +124,6 @@ impl TraceService for OtlpGrpc {
             error_message: rejected.message(),
         });
         Ok(Response::new(ExportTraceServiceResponse { partial_success }))
-    }
-}
-
-impl OtlpGrpc {
-    async fn authorize(&self, peer: Option<IpAddr>, metadata: &MetadataMap) -> Result<(), Status> {
-        let text = |name| metadata.get(name).and_then(|value| value.to_str().ok());
-        let key = text("authorization").and_then(origin::bearer_token).or_else(|| text("x-api-key"));
-        // A proxy on this machine relays for strangers: then the peer's address says nothing.
-        let relayed = origin::FORWARDING_HEADERS.iter().any(|name| metadata.contains_key(*name));
-        let peer = if relayed { None } else { peer };
-        self.identity.authorize_ingest(peer, key).await.map_err(|denied| match denied {
-            IngestDenied::NoKey | IngestDenied::BadKey => Status::unauthenticated(denied.to_string()),
-            IngestDenied::WrongScope => Status::permission_denied(denied.to_string()),
-            IngestDenied::Unavailable(_) => retryable(Code::Unavailable, &denied.to_string()),
-        })
     }
 }
 

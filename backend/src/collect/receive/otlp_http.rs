@@ -1,7 +1,7 @@
 //! OTLP over HTTP: `POST /v1/traces`, as the specification's section "OTLP/HTTP" tells it.
 
 use actix_web::http::{StatusCode, header};
-use actix_web::{HttpRequest, HttpResponse, post, web};
+use actix_web::{HttpRequest, HttpResponse, ResponseError, post, web};
 use opentelemetry_proto::tonic::collector::trace::v1::{
     ExportTracePartialSuccess, ExportTraceServiceRequest, ExportTraceServiceResponse,
 };
@@ -9,11 +9,11 @@ use prost::Message;
 use serde_json::json;
 
 use super::http_body::{self, BodyError};
-use super::http_docs::IngestRefusals;
 use super::{RETRY_AFTER_SECONDS, Receiver};
 use crate::collect::decode::{Rejected, otlp, otlp_json};
 use crate::collect::queue::SubmitError;
 use crate::identity::extract::IngestClient;
+use crate::web::ApiError;
 
 /// The request's content type, which is the response's too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,7 +74,10 @@ impl Encoding {
             example = json!({"partialSuccess": {"rejectedSpans": "1", "errorMessage": "1 spans: the span id must be 8 bytes, not all zero"}})),
         (status = 400, description = "The body is not OTLP; a `google.rpc.Status`", body = serde_json::Value,
             content_type = "application/json", example = json!({"code": 3, "message": "EOF while parsing a value at line 1 column 0"})),
-        IngestRefusals,
+        (status = 401, description = "No key, or one that is not in force", body = serde_json::Value,
+            content_type = "application/json", example = json!({"code": 16, "message": "this is not an API key in force"})),
+        (status = 403, description = "The key lacks the scope `ingest`", body = serde_json::Value,
+            content_type = "application/json", example = json!({"code": 7, "message": "this API key lacks the scope \"ingest\""})),
         (status = 413, description = "The body is too large, as sent or decompressed", body = serde_json::Value,
             content_type = "application/json", example = json!({"code": 3, "message": "the body is larger than 33554432 bytes"})),
         (status = 415, description = "Another content type or encoding", body = serde_json::Value,
@@ -90,7 +93,7 @@ impl Encoding {
 #[post("/v1/traces")]
 pub async fn export_traces(
     request: HttpRequest,
-    _client: IngestClient,
+    client: Result<IngestClient, ApiError>,
     payload: web::Payload,
     receiver: web::Data<Receiver>,
 ) -> HttpResponse {
@@ -103,30 +106,30 @@ pub async fn export_traces(
             message,
         );
     };
+    if let Err(error) = client {
+        return not_authorized(encoding, &error);
+    }
     let limit_bytes = receiver.body_bytes_max;
     let body = match http_body::read(&request, payload, limit_bytes).await {
         Ok(body) => body,
         Err(error) => return unreadable(encoding, &error, limit_bytes),
     };
-    let size_bytes = body.len();
     let bounds = receiver.bounds();
-    // Decoding a large body takes milliseconds: not on the thread that serves other connections.
-    let decoded = web::block(move || {
+    let decode = move || {
+        let body = body.inflate()?;
         let request = match encoding {
             Encoding::Protobuf => {
-                ExportTraceServiceRequest::decode(body).map_err(|error| error.to_string())
+                ExportTraceServiceRequest::decode(&body[..]).map_err(|error| error.to_string())
             }
             Encoding::Json => otlp_json::parse(&body).map_err(|error| error.to_string()),
         };
-        request.map(|request| otlp::decode(request, bounds))
-    })
-    .await;
-    let decoded = match decoded {
+        let request = request.map_err(BodyError::Malformed)?;
+        Ok((otlp::decode(request, bounds), body.len()))
+    };
+    let (decoded, size_bytes) = match receiver.decode(decode).await {
         Ok(Ok(decoded)) => decoded,
-        Ok(Err(message)) => {
-            return failure(encoding, StatusCode::BAD_REQUEST, tonic::Code::InvalidArgument, &message);
-        }
-        Err(_) => return refused(encoding, &SubmitError::Stopping),
+        Ok(Err(error)) => return unreadable(encoding, &error, limit_bytes),
+        Err(error) => return refused(encoding, &error),
     };
     match receiver.accept(encoding.protocol(), decoded, size_bytes).await {
         Ok(rejected) => success(encoding, &rejected),
@@ -167,6 +170,16 @@ fn unreadable(encoding: Encoding, error: &BodyError, limit_bytes: usize) -> Http
         BodyError::Malformed(detail) => (StatusCode::BAD_REQUEST, detail.clone()),
     };
     failure(encoding, status, tonic::Code::InvalidArgument, &message)
+}
+
+fn not_authorized(encoding: Encoding, error: &ApiError) -> HttpResponse {
+    let status = error.status_code();
+    let code = match status {
+        StatusCode::UNAUTHORIZED => tonic::Code::Unauthenticated,
+        StatusCode::FORBIDDEN => tonic::Code::PermissionDenied,
+        _ => tonic::Code::Unavailable,
+    };
+    failure(encoding, status, code, error.problem().detail.as_deref().unwrap_or_default())
 }
 
 fn refused(encoding: Encoding, error: &SubmitError) -> HttpResponse {

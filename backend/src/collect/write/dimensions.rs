@@ -123,7 +123,8 @@ impl Dimensions {
         .await?;
         let rows: Vec<(i32, i32, String)> = sqlx::query_as(
             "SELECT id, service_id, name FROM operations
-             JOIN unnest($1::int[], $2::text[]) AS wanted (service_id, name) USING (service_id, name)",
+             JOIN unnest($1::int[], $2::text[]) AS wanted (service_id, name) USING (service_id, name)
+             WHERE md5(operations.name) = md5(wanted.name)",
         )
         .bind(&services)
         .bind(&names)

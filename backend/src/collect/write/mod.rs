@@ -18,6 +18,7 @@ use spanloom_model::{Span, SpanId, SpanKind, TraceId};
 use sqlx::PgConnection;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::queue::{Submission, SubmitError};
@@ -34,6 +35,9 @@ const DIRECT_COMPRESS_SPANS_MIN: usize = 5_000;
 /// How long a batch is retried while the database is away. Clients wait meanwhile; longer, and
 /// they time out without having been told to come again.
 const RETRY_FOR: Duration = Duration::from_secs(3);
+
+/// An attempt that takes longer has lost its database without noticing.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Bytes per COPY message.
 const COPY_CHUNK_BYTES: usize = 1 << 20;
@@ -64,9 +68,20 @@ impl Writer {
         }
     }
 
-    /// Writes until every [`super::Collector`] is gone and the queue is empty.
-    pub async fn run(mut self, mut queue: mpsc::UnboundedReceiver<Submission>) {
-        while let Some(first) = queue.recv().await {
+    /// Writes until every [`super::Collector`] is gone, or `close` is cancelled, and the queue is
+    /// empty. After `close` nothing more is let in: a connection that never ends must not keep the
+    /// server from stopping.
+    pub async fn run(mut self, mut queue: mpsc::UnboundedReceiver<Submission>, close: CancellationToken) {
+        loop {
+            let first = tokio::select! {
+                biased;
+                first = queue.recv() => first,
+                () = close.cancelled(), if !queue.is_closed() => {
+                    queue.close();
+                    continue;
+                }
+            };
+            let Some(first) = first else { return };
             let mut spans = first.spans.len();
             let mut submissions = vec![first];
             while spans < self.batch_spans_max {
@@ -101,7 +116,10 @@ impl Writer {
         let mut pause = Duration::from_millis(50);
         loop {
             let attempt = Instant::now();
-            let error = match self.try_write(spans).await {
+            let outcome = tokio::time::timeout(ATTEMPT_TIMEOUT, self.try_write(spans)).await;
+            // A commit that happened all the same is found as duplicates the next time.
+            let timed_out = |_| Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()).into());
+            let error = match outcome.unwrap_or_else(timed_out) {
                 Ok(written) => {
                     metrics::histogram!("spanloom_write_duration_seconds")
                         .record(attempt.elapsed().as_secs_f64());
@@ -132,10 +150,12 @@ impl Writer {
     /// One transaction. Repeating it does no harm: what is stored already is left out. Returns how
     /// many spans were new.
     async fn try_write(&mut self, spans: &[&Span]) -> anyhow::Result<usize> {
-        let ids = self.dimensions.resolve(&self.store.pool, spans).await?;
+        let ids = self.dimensions.resolve(&self.store.writers, spans).await?;
         self.ensure_partitions(spans).await.context("partitions")?;
 
-        let mut transaction = self.store.pool.begin().await?;
+        let mut transaction = self.store.writers.begin().await?;
+        // Somebody who holds the lock and hangs must not hold everybody.
+        sqlx::query("SET LOCAL lock_timeout = '5s'").execute(&mut *transaction).await?;
         sqlx::query("SELECT pg_advisory_xact_lock($1)")
             .bind(WRITER_LOCK)
             .execute(&mut *transaction)
@@ -178,7 +198,7 @@ impl Writer {
                 continue;
             }
             let noon = day.and_time(chrono::NaiveTime::MIN).and_utc() + chrono::TimeDelta::hours(12);
-            sqlx::query("SELECT ensure_partitions($1, $1)").bind(noon).execute(&self.store.pool).await?;
+            sqlx::query("SELECT ensure_partitions($1, $1)").bind(noon).execute(&self.store.writers).await?;
             self.days.insert(day);
         }
         Ok(())
@@ -252,8 +272,8 @@ async fn copy(connection: &mut PgConnection, statement: &str, rows: &[u8]) -> sq
     Ok(())
 }
 
-/// Whether the same spans may be accepted later: connections, restarts, locks and full disks pass;
-/// data that the database refuses does not.
+/// Whether the same spans may be accepted later. Only what the database says of the data itself is
+/// final: a read-only standby, a lost password, a full disk pass.
 fn is_transient(error: &anyhow::Error) -> bool {
     let Some(error) = error.downcast_ref::<sqlx::Error>() else {
         return false;
@@ -269,9 +289,9 @@ fn is_transient(error: &anyhow::Error) -> bool {
                 | sqlx::Error::WorkerCrashed
         );
     };
-    // Classes of SQLSTATE: connection, transaction rollback, resources, operator intervention,
-    // lock not available, a partition dropped under us.
+    // Classes of SQLSTATE: data exception, integrity constraint, program limit. A partition that
+    // was dropped under us is a check violation too, and is made again by the next attempt.
     let code = database.code().unwrap_or_default();
-    ["08", "40", "53", "57", "55P03", "58"].iter().any(|class| code.starts_with(class))
-        || (code == "23514" && database.message().contains("no partition"))
+    let is_final = ["22", "23", "54"].iter().any(|class| code.starts_with(class));
+    !is_final || (code == "23514" && database.message().contains("no partition"))
 }

@@ -68,6 +68,7 @@ pub struct UserRequest {
     /// 1 to 64 characters: letters, digits, and `.`, `_`, `-`, `@`.
     pub username: String,
     /// 12 to 256 characters.
+    #[cfg_attr(feature = "openapi", schema(min_length = 12, max_length = 256))]
     pub password: String,
     /// What the person may do.
     pub role: Role,
@@ -97,6 +98,7 @@ pub struct PasswordChange {
     /// The password so far.
     pub current_password: String,
     /// 12 to 256 characters.
+    #[cfg_attr(feature = "openapi", schema(min_length = 12, max_length = 256))]
     pub new_password: String,
 }
 
@@ -143,6 +145,7 @@ pub struct ApiKeyRequest {
     #[cfg_attr(feature = "openapi", schema(example = "checkout service"))]
     pub name: String,
     /// At least one.
+    #[cfg_attr(feature = "openapi", schema(min_items = 1))]
     pub scopes: Vec<KeyScope>,
 }
 
