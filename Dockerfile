@@ -7,7 +7,7 @@ COPY . .
 # The browser application first: the server's program contains it.
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/src/target \
-    cargo xtask web \
+    cargo run --locked --quiet --package xtask -- web \
     && cargo build --release --locked --package spanloom --bin spanloom \
     && cp target/release/spanloom /spanloom
 

@@ -43,7 +43,10 @@ pub fn ensure(needs: &[Need]) -> anyhow::Result<()> {
 fn instructions(missing: &[Need], packages: &[&str]) -> String {
     let names: Vec<&str> = missing.iter().map(|need| need.name()).collect();
     let how = if has_apt() {
-        format!("run: sudo apt-get install -y --no-install-recommends {}", packages.join(" "))
+        format!(
+            "run: sudo apt-get update && sudo apt-get install -y --no-install-recommends {}",
+            packages.join(" ")
+        )
     } else {
         "install it with your system's package manager".to_owned()
     };

@@ -1,6 +1,6 @@
 //! What the machine has to have, how to see whether it has it, and which Debian packages bring it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::exec;
@@ -18,8 +18,11 @@ pub enum Need {
     Python,
 }
 
-/// The oldest Node that the tests' packages run on.
+/// The oldest Node that npm's packages install with; Debian 12 has it.
 const NODE_OLDEST: (u32, u32) = (18, 19);
+
+/// The oldest Node that the tests' packages run on.
+const NODE_FOR_TESTS: (u32, u32) = (20, 6);
 
 /// Folders with PostgreSQL's server programs, as `spanloom serve` searches them.
 const POSTGRES_PARENTS: [(&str, &str); 6] = [
@@ -73,13 +76,31 @@ fn find_postgres() -> Option<PathBuf> {
         versions.reverse();
         folders.extend(versions);
     }
-    folders.into_iter().find(|dir| dir.join("postgres").is_file() && dir.join("initdb").is_file())
+    folders.into_iter().find(|dir| dir.join("initdb").is_file() && is_supported(&dir.join("postgres")))
+}
+
+/// Whether this PostgreSQL is one that the server runs.
+fn is_supported(postgres: &Path) -> bool {
+    let Ok(text) = exec::output(Command::new(postgres).arg("--version")) else { return false };
+    postgres_major(&text).is_some_and(|major| (15..=18).contains(&major))
+}
+
+/// `postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)`
+fn postgres_major(version: &str) -> Option<u32> {
+    let number = version.split_once("(PostgreSQL)")?.1.trim_start();
+    number.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
 }
 
 fn find_node() -> Option<String> {
     exec::find_program("npm")?;
     let version = exec::output(Command::new("node").arg("--version")).ok()?;
     is_new_enough(&version, NODE_OLDEST).then(|| format!("node {}", version.trim()))
+}
+
+/// Whether the machine's Node runs the tests' packages.
+pub fn node_runs_tests() -> bool {
+    exec::output(Command::new("node").arg("--version"))
+        .is_ok_and(|version| is_new_enough(&version, NODE_FOR_TESTS))
 }
 
 /// `v20.20.2` against (major, minor).
@@ -106,6 +127,14 @@ fn find_python() -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    // An old server would be found out only after minutes of building.
+    #[test]
+    fn the_major_version_of_postgres_is_read() {
+        assert_eq!(postgres_major("postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)\n"), Some(15));
+        assert_eq!(postgres_major("postgres (PostgreSQL) 18beta1"), Some(18));
+        assert_eq!(postgres_major("something else"), None);
+    }
 
     // Compared as text, 9 would be newer than 18.
     #[test]

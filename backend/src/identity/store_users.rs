@@ -25,8 +25,9 @@ pub(super) fn user_from(row: &PgRow) -> sqlx::Result<User> {
 
 /// An account and its password hash, by name irrespective of case.
 pub(super) async fn with_hash(pool: &PgPool, username: &str) -> sqlx::Result<Option<(User, String)>> {
-    if username.contains('\0') {
-        // PostgreSQL's text cannot hold it, so nobody has this name.
+    if username.contains('\0') || !username.is_ascii() {
+        // Nobody has such a name. PostgreSQL's text cannot hold NUL, and its lower() turns some other
+        // letters into ASCII ones: several spellings of one account would each have their attempts.
         return Ok(None);
     }
     let row = sqlx::query(

@@ -128,7 +128,7 @@ fn check_openapi(session: &Session) -> anyhow::Result<Count> {
 fn timescale(_session: &Session) -> anyhow::Result<Count> {
     install::ensure(&[Need::Node])?;
     let e2e = npm_install()?;
-    count::run(Command::new("npm").current_dir(e2e).args(["run", "test:timescale"]), Format::Node)
+    count::run(npm(&e2e)?.args(["run", "test:timescale"]), Format::Node)
 }
 
 fn clippy_web(session: &Session) -> anyhow::Result<Count> {
@@ -155,8 +155,8 @@ fn e2e(session: &Session) -> anyhow::Result<Count> {
     let spanloom = test_server(session)?;
     let e2e = npm_install()?;
     let chromium = needs::find_chromium().context("Chromium is not found")?;
-    let mut command = Command::new("npm");
-    command.current_dir(e2e).arg("test").env("SPANLOOM_BIN", spanloom).env("CHROMIUM", chromium);
+    let mut command = npm(&e2e)?;
+    command.arg("test").env("SPANLOOM_BIN", spanloom).env("CHROMIUM", chromium);
     count::run(&mut command, Format::Playwright)
 }
 
@@ -165,6 +165,41 @@ fn e2e(session: &Session) -> anyhow::Result<Count> {
 fn test_server(session: &Session) -> anyhow::Result<std::path::PathBuf> {
     exec::run(session.cargo("test").arg("--no-run"))?;
     server::program(Profile::Debug)
+}
+
+/// Node for the tests where the machine's is too old (Debian 12): npm's own package of it.
+const NODE_PACKAGE_VERSION: &str = "22.23.3";
+
+/// An npm command in the folder of the tests, with a Node that runs them.
+fn npm(e2e: &Path) -> anyhow::Result<Command> {
+    let mut command = Command::new("npm");
+    command.current_dir(e2e);
+    if needs::node_runs_tests() {
+        return Ok(command);
+    }
+    let machine = if cfg!(target_arch = "aarch64") { "arm64" } else { "x64" };
+    let package = format!("node-linux-{machine}");
+    let prefix = project::target_dir()?.join("node");
+    let bin = prefix.join("node_modules").join(&package).join("bin");
+    if !bin.join("node").is_file() {
+        println!("    Node {NODE_PACKAGE_VERSION} from npm, since the machine's is too old for the tests");
+        fs::create_dir_all(&prefix).context("creating the folder for Node")?;
+        let mut install = Command::new("npm");
+        install.args([
+            "install",
+            "--no-save",
+            "--no-audit",
+            "--no-fund",
+            "--loglevel",
+            "error",
+            "--prefix",
+        ]);
+        exec::run(install.arg(&prefix).arg(format!("{package}@{NODE_PACKAGE_VERSION}")))?;
+    }
+    let mut path = vec![bin];
+    path.extend(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()));
+    command.env("PATH", std::env::join_paths(path).context("PATH")?);
+    Ok(command)
 }
 
 /// Installs the packages of the tests if they changed; returns their folder.

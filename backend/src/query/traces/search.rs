@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use chrono::DateTime;
 use spanloom_model::TraceId;
 use spanloom_model::api::{SearchOrder, Searched, TraceSummary, TracesResponse};
-use sqlx::{PgConnection, PgPool};
+use sqlx::{Connection, PgConnection, PgPool};
 use uuid::Uuid;
 
 use super::cursor::Cursor;
@@ -39,6 +39,8 @@ const SEEN_MAX: usize = 500_000;
 const SLOW: Duration = Duration::from_millis(500);
 /// How far behind the end late hits are looked for in any case.
 const LATE_US_MIN: i64 = 60 * SECOND_US;
+/// No slice behind the end is wider: one statement should not have to look at a day.
+const LATE_WIDTH_US_MAX: i64 = 3600 * SECOND_US;
 
 /// How long things may take.
 #[derive(Debug, Clone, Copy)]
@@ -78,6 +80,7 @@ pub async fn search(pool: &PgPool, limits: Limits, params: &SearchParams) -> sql
     let certain_ns = complete_us.saturating_mul(1000);
     let mut ids = walk.take(certain_ns, params.limit + 1);
     let progress = complete_us < walk.end_us;
+    let late_complete = walk.late_complete;
     let is_full = ids.len() > params.limit;
     ids.truncate(params.limit);
     if !in_time {
@@ -95,7 +98,7 @@ pub async fn search(pool: &PgPool, limits: Limits, params: &SearchParams) -> sql
     } else {
         None
     };
-    let stopped = Stopped { in_time, certain_ns };
+    let stopped = Stopped { in_time: in_time && late_complete, certain_ns };
     respond(&mut tx, params, found, next, Some(stopped)).await
 }
 
@@ -115,6 +118,8 @@ struct Walk<'a> {
     end_us: i64,
     /// All matching traces that start here or later are known.
     complete_us: i64,
+    /// Whether the hits behind the range's end were looked at as far as is promised.
+    late_complete: bool,
     seen: HashSet<Uuid>,
     /// The first traces in order, by start and id: as many as the page holds and one more.
     best: BTreeSet<(i64, Uuid)>,
@@ -140,6 +145,7 @@ impl<'a> Walk<'a> {
             search_time,
             end_us: range.end_us(),
             complete_us: range.end_us(),
+            late_complete: true,
             seen: HashSet::new(),
             best: BTreeSet::new(),
         }
@@ -216,21 +222,42 @@ impl<'a> Walk<'a> {
         let mut from_us = self.end_us;
         let mut width_us = 10 * SECOND_US;
         while from_us <= newest_us {
+            // The walk itself is worth more than what may lie behind the end.
+            let left = (self.search_time / 4).saturating_sub(began.elapsed());
+            let far_enough = from_us - self.end_us >= LATE_US_MIN;
+            if left.is_zero() {
+                self.late_complete = far_enough;
+                break;
+            }
             let slice_began = Instant::now();
             let to_us = from_us.saturating_add(width_us);
             // Spans of the newest piece may start later than the piece.
             let open_end = (to_us <= newest_us).then_some(to_us);
-            self.limit_time().await?;
             let earlier = (start_us, self.end_us);
-            let ids = late_hits(self.db, self.conditions, from_us, open_end, earlier, SEEN_MAX).await?;
+            // A statement that is cancelled spoils its transaction, but not the one around it.
+            let mut savepoint = self.db.begin().await?;
+            limit_statements(&mut savepoint, left).await?;
+            let found =
+                late_hits(&mut savepoint, self.conditions, from_us, open_end, earlier, SEEN_MAX).await;
+            let ids = match found {
+                Ok(ids) => {
+                    savepoint.commit().await?;
+                    ids
+                }
+                Err(error) if timed_out(&error) => {
+                    savepoint.rollback().await?;
+                    self.late_complete = far_enough;
+                    break;
+                }
+                Err(error) => return Err(error),
+            };
             self.consider(ids, true).await?;
             from_us = to_us;
-            let far_enough = from_us - self.end_us >= LATE_US_MIN;
-            if far_enough && began.elapsed() > self.search_time / 10 {
+            if from_us - self.end_us >= LATE_US_MIN && began.elapsed() > self.search_time / 10 {
                 break;
             }
             if slice_began.elapsed() < SLOW / 5 {
-                width_us = width_us.saturating_mul(4);
+                width_us = width_us.saturating_mul(4).min(LATE_WIDTH_US_MAX);
             }
         }
         Ok(())
@@ -242,6 +269,7 @@ impl<'a> Walk<'a> {
         let SearchParams { range, filter, cursor, limit, .. } = self.params;
         ids.retain(|id| self.seen.insert(*id));
         for chunk in ids.chunks(CANDIDATES_MAX) {
+            self.limit_time().await?;
             let mut traces = candidates(self.db, self.conditions, filter, *range, chunk).await?;
             traces.retain(|trace| {
                 cursor.is_none_or(|cursor| cursor.is_before(trace.start_ns, trace.trace_id.as_u128()))

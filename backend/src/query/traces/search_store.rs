@@ -6,7 +6,7 @@ use futures::TryStreamExt;
 use serde_json::Value;
 use spanloom_model::SpanStatus;
 use sqlx::postgres::PgRow;
-use sqlx::{PgConnection, Postgres, QueryBuilder, Row};
+use sqlx::{Connection, PgConnection, Postgres, QueryBuilder, Row};
 use uuid::Uuid;
 
 use super::cursor::Cursor;
@@ -149,8 +149,19 @@ impl TagCondition {
         let mut fragments = vec![format!("{}:", Value::from(tag.key.as_str()))];
         if has_other_spelling(&tag.value) {
             // 1e21 and [1,2] are spelled differently by PostgreSQL: let it tell.
+            let mut savepoint = db.begin().await?;
             let spelling = sqlx::query_scalar("SELECT $1::jsonb #>> '{}'").bind(&tag.value);
-            values.push(spelling.fetch_one(db).await?);
+            match spelling.fetch_one(&mut *savepoint).await {
+                Ok(spelling) => {
+                    savepoint.commit().await?;
+                    values.push(spelling);
+                }
+                // A number beyond what jsonb holds (1e-99999) is stored nowhere.
+                Err(sqlx::Error::Database(error)) if error.code().is_some_and(|c| c.starts_with("22")) => {
+                    savepoint.rollback().await?;
+                }
+                Err(error) => return Err(error),
+            }
         } else {
             let quoted = Value::from(tag.value.as_str()).to_string();
             fragments.push(quoted[1..quoted.len() - 1].to_owned());
@@ -196,6 +207,15 @@ fn select_hits(conditions: &Conditions) -> (Sql, &'static str) {
         (Sql::new("SELECT trace_id, start_time FROM spans h WHERE "), "start_time")
     } else {
         (Sql::new("SELECT trace_id, first_start FROM traces h WHERE "), "first_start")
+    }
+}
+
+/// The same for the traces alone, each once.
+fn select_late_traces(conditions: &Conditions) -> (Sql, &'static str) {
+    if conditions.need_spans() {
+        (Sql::new("SELECT DISTINCT trace_id FROM spans h WHERE "), "start_time")
+    } else {
+        (Sql::new("SELECT DISTINCT trace_id FROM traces h WHERE "), "first_start")
     }
 }
 
@@ -259,7 +279,7 @@ pub async fn late_hits(
     earlier: (i64, i64),
     limit: usize,
 ) -> sqlx::Result<Vec<Uuid>> {
-    let (mut sql, time) = select_hits(conditions);
+    let (mut sql, time) = select_late_traces(conditions);
     sql.push(time).push(" >= ").push_bind(time_of_us(from_us));
     if let Some(to_us) = to_us {
         sql.push(" AND ").push(time).push(" < ").push_bind(time_of_us(to_us));
