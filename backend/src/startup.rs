@@ -62,8 +62,6 @@ pub struct Server {
     pub otlp_grpc: Option<SocketAddr>,
     /// Where OTLP/HTTP is received besides `http`.
     pub otlp_http: Option<SocketAddr>,
-    /// Who may do what; for the start-up of the process.
-    pub identity: Identity,
     /// The database.
     pub store: Store,
     stop: CancellationToken,
@@ -163,13 +161,12 @@ impl Server {
             http_servers.push(serve(run!(server, listener)));
         }
         if let Some(listener) = sockets.otlp_grpc {
-            tasks.push(tokio::spawn(serve_grpc(listener, receiver, identity.clone(), stop.clone())?));
+            tasks.push(tokio::spawn(serve_grpc(listener, receiver, identity, stop.clone())?));
         }
         Ok(Self {
             http,
             otlp_grpc,
             otlp_http,
-            identity,
             store,
             stop,
             http_servers,

@@ -1,6 +1,6 @@
 //! The OpenAPI document and its browsable page.
 
-use std::sync::OnceLock;
+use std::sync::{LazyLock, OnceLock};
 
 use actix_web::App;
 use utoipa::openapi::OpenApi as Document;
@@ -61,14 +61,13 @@ impl Modify for Security {
     }
 }
 
-/// The document as it is served and checked in.
-pub fn document() -> Document {
-    let (_, document) = App::new()
-        .into_utoipa_app()
-        .openapi(ApiDoc::openapi())
-        .configure(routes::documented)
-        .split_for_parts();
-    document
+/// The document as it is served and checked in. Made once: every HTTP worker asks for it.
+pub fn document() -> &'static Document {
+    static DOCUMENT: LazyLock<Document> = LazyLock::new(|| {
+        let app = App::new().into_utoipa_app().openapi(ApiDoc::openapi()).configure(routes::documented);
+        app.split_for_parts().1
+    });
+    &DOCUMENT
 }
 
 /// The same as the text in `openapi/openapi.json`.
@@ -104,6 +103,6 @@ pub fn methods_of(path: &str) -> Vec<String> {
 /// The browsable page at `/api/docs/` and the document at `/api/openapi.json`, all from this binary.
 pub fn page() -> SwaggerUi {
     SwaggerUi::new("/api/docs/{_:.*}")
-        .url("/api/openapi.json", document())
+        .url("/api/openapi.json", document().clone())
         .config(Config::default().validator_url("none").display_request_duration(true))
 }

@@ -33,7 +33,8 @@ pub struct Ids {
 #[derive(Default)]
 pub struct Dimensions {
     services: HashMap<String, i32>,
-    operations: HashMap<(i32, String), i32>,
+    /// By service, then by name: spans are looked up without copying their names.
+    operations: HashMap<i32, HashMap<String, i32>>,
     resources: HashMap<Hash, i32>,
     scopes: HashMap<Hash, i32>,
 }
@@ -52,8 +53,7 @@ impl Dimensions {
         let mut ids = Vec::with_capacity(spans.len());
         for span in spans {
             let service = self.services.get(span.resource.service_name()).copied();
-            let operation =
-                service.and_then(|service| self.operations.get(&(service, span.name.clone())).copied());
+            let operation = service.and_then(|service| self.operation(service, &span.name));
             let resource = resources.get(&address(&span.resource)).and_then(|(h, _)| self.resources.get(h));
             let scope = scopes.get(&address(&span.scope)).and_then(|(h, _)| self.scopes.get(h));
             let all = service.zip(operation).zip(resource.copied().zip(scope.copied()));
@@ -68,8 +68,13 @@ impl Dimensions {
         *self = Self::default();
     }
 
+    fn operation(&self, service: i32, name: &str) -> Option<i32> {
+        self.operations.get(&service)?.get(name).copied()
+    }
+
     fn bound(&mut self) {
-        let sizes = [self.services.len(), self.operations.len(), self.resources.len(), self.scopes.len()];
+        let operations = self.operations.values().map(HashMap::len).sum();
+        let sizes = [self.services.len(), operations, self.resources.len(), self.scopes.len()];
         if sizes.into_iter().any(|size| size > CACHE_MAX) {
             self.clear();
         }
@@ -104,8 +109,8 @@ impl Dimensions {
             .iter()
             .filter_map(|span| {
                 let service = *self.services.get(span.resource.service_name())?;
-                let known = self.operations.contains_key(&(service, span.name.clone()));
-                (!known).then_some((service, span.name.as_str()))
+                let is_missing = self.operation(service, &span.name).is_none();
+                is_missing.then_some((service, span.name.as_str()))
             })
             .collect();
         if missing.is_empty() {
@@ -130,7 +135,9 @@ impl Dimensions {
         .bind(&names)
         .fetch_all(pool)
         .await?;
-        self.operations.extend(rows.into_iter().map(|(id, service, name)| ((service, name), id)));
+        for (id, service, name) in rows {
+            self.operations.entry(service).or_default().insert(name, id);
+        }
         Ok(())
     }
 
