@@ -1,13 +1,13 @@
 //! The way of a span, top to bottom:
 //!
 //! 1. [`receive`]: sockets, authentication, limits, each protocol's answers.
-//! 2. [`decode`]: formats into the one model; what cannot be kept is rejected, counted, explained.
+//! 2. `spanloom_formats`: formats into the one model; what cannot be kept is rejected, counted,
+//!    explained.
 //! 3. [`queue`]: bounded by bytes; who waits here waits for the commit.
 //! 4. [`write`]: batches; duplicates are left out; one transaction of binary COPYs.
 //!
 //! A client is answered after the transaction that holds its spans has committed, never before.
 
-pub mod decode;
 pub mod queue;
 pub mod receive;
 pub mod write;

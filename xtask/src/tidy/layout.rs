@@ -63,10 +63,10 @@ mod tests {
         let mut files = vec![
             file(
                 "ARCHITECTURE.md",
-                "`backend/src/collect` receives; collect/decode/ decodes; `model` is shared",
+                "`backend/src/collect` receives; collect/write/ writes; `model` is shared",
             ),
             file("backend/src/lib.rs", ""),
-            file("backend/src/collect/decode/otlp.rs", ""),
+            file("backend/src/collect/write/copy.rs", ""),
             file("crates/model/src/lib.rs", ""),
         ];
         assert!(messages(&files).is_empty());

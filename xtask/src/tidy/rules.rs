@@ -24,12 +24,12 @@ pub const WORDS: &[WordRule] = &[
             is_backend(path)
                 && !is_in(
                     path,
-                    &["backend/src/collect/receive", "backend/src/collect/decode", "backend/src/demo"],
+                    &["backend/src/collect/receive", "backend/src/demo"],
                 )
         },
         words: &["opentelemetry_proto", "prost::", "tonic_types"],
         in_tests: false,
-        fix: "only collect/receive and collect/decode know wire types: decode into the model's Span there",
+        fix: "only collect/receive and crates/formats know wire types: decode into the model's Span there",
     },
     WordRule {
         name: "actix",
@@ -191,9 +191,9 @@ mod tests {
         let cases: &[(&str, &str, &[&str])] = &[
             ("backend/src/query/traces/store.rs", "use opentelemetry_proto::x;", &["wire types"]),
             ("backend/src/collect/write.rs", "use opentelemetry_proto::x;", &["wire types"]),
-            ("backend/src/collect/decode/otlp.rs", "use opentelemetry_proto::x;", &[]),
-            ("backend/src/collect/decode.rs", "use opentelemetry_proto::x;", &[]),
-            ("backend/src/collect/decoder.rs", "use opentelemetry_proto::x;", &["wire types"]),
+            ("backend/src/collect/receive/otlp_grpc.rs", "use opentelemetry_proto::x;", &[]),
+            ("backend/src/collect/receive.rs", "use opentelemetry_proto::x;", &[]),
+            ("backend/src/collect/receiver.rs", "use opentelemetry_proto::x;", &["wire types"]),
             ("backend/src/collect/write.rs", "#[cfg(test)]\nuse opentelemetry_proto::x;", &[]),
             ("backend/src/query/traces/store.rs", "use actix_web::web;", &["actix"]),
             ("backend/src/query/traces/http.rs", "use actix_web::web;", &[]),

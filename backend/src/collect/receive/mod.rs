@@ -10,10 +10,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::Utc;
+use spanloom_formats::{Decoded, Rejected, TimeBounds};
 use spanloom_model::Span;
 use tokio::sync::Semaphore;
 
-use super::decode::{Decoded, Rejected, TimeBounds};
 use super::queue::{Collector, SubmitError};
 use crate::config::Config;
 

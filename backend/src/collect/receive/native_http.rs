@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::http_body::{self, BodyError};
 use super::http_docs::{IngestRefusals, NativeErrors};
 use super::{RETRY_AFTER_SECONDS, Receiver};
-use crate::collect::decode::{Decoded, Rejected, native};
+use spanloom_formats::{Decoded, Rejected, native};
 use crate::collect::queue::SubmitError;
 use crate::identity::extract::IngestClient;
 use crate::web::{ApiError, ApiResult};

@@ -11,6 +11,7 @@ use opentelemetry_proto::tonic::collector::trace::v1::{
     ExportTracePartialSuccess, ExportTraceServiceRequest, ExportTraceServiceResponse,
 };
 use prost::Message;
+use spanloom_formats::otlp;
 use tonic::body::Body;
 use tonic::codec::CompressionEncoding;
 use tonic::codegen::{BoxFuture, Service, http};
@@ -20,7 +21,6 @@ use tonic::{Code, Request, Response, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
 use super::{RETRY_AFTER_SECONDS, Receiver};
-use crate::collect::decode::otlp;
 use crate::collect::queue::SubmitError;
 use crate::identity::{Identity, IngestDenied, origin};
 

@@ -7,10 +7,10 @@ use opentelemetry_proto::tonic::collector::trace::v1::{
 };
 use prost::Message;
 use serde_json::json;
+use spanloom_formats::{Rejected, otlp, otlp_json};
 
 use super::http_body::{self, BodyError};
 use super::{RETRY_AFTER_SECONDS, Receiver};
-use crate::collect::decode::{Rejected, otlp, otlp_json};
 use crate::collect::queue::SubmitError;
 use crate::identity::extract::IngestClient;
 use crate::web::ApiError;

@@ -1,4 +1,4 @@
-//! From wire formats to the one span model.
+//! Wire formats of spans into the one model. Pure: bytes in, spans out.
 
 pub mod native;
 pub mod otlp;
