@@ -21,6 +21,8 @@ pub struct Config {
     pub listen: ListenConfig,
     /// What is accepted.
     pub ingest: IngestConfig,
+    /// Where accepted spans wait for the database.
+    pub queue: QueueConfig,
     /// How long searches may take and how much they may return.
     pub query: QueryConfig,
     /// Sessions.
@@ -124,10 +126,15 @@ pub struct IngestConfig {
     pub body_bytes_max: usize,
     /// Spans of the native format in one request.
     pub spans_per_request_max: usize,
-    /// Bytes of requests that wait to be written, estimated; beyond it clients are asked to retry.
-    pub queue_bytes_max: usize,
-    /// Spans that one transaction writes at most.
+    /// Bytes of requests that are being decoded or wait to be queued, estimated; beyond it clients are
+    /// asked to retry.
+    pub memory_bytes_max: usize,
+    /// Spans that one transaction writes, about.
     pub batch_spans_max: usize,
+    /// How long the writer waits for more spans when it has few. Larger batches cost less per span.
+    pub linger_ms: u64,
+    /// Memory for recognising spans that were sent twice. What does not fit is looked up.
+    pub dedup_bytes_max: usize,
     /// How far in the future a span may start.
     pub future_seconds_max: u64,
     /// Whether clients on this machine may send without a key.
@@ -141,12 +148,34 @@ impl Default for IngestConfig {
         Self {
             body_bytes_max: 32 << 20,
             spans_per_request_max: 10_000,
-            queue_bytes_max: 256 << 20,
-            batch_spans_max: 20_000,
+            memory_bytes_max: 128 << 20,
+            batch_spans_max: 30_000,
+            linger_ms: 200,
+            dedup_bytes_max: 64 << 20,
             future_seconds_max: 600,
             loopback_without_key: true,
             open: false,
         }
+    }
+}
+
+/// Where accepted spans wait for the database.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct QueueConfig {
+    /// The log's folder; `queue` in `storage.data_dir` if it is not told.
+    pub dir: Option<PathBuf>,
+    /// Bytes of the log at most; beyond it nothing is accepted until the database has caught up.
+    pub bytes_max: u64,
+    /// A file of the log is closed at this size, and removed when everything in it is written.
+    pub segment_bytes: u64,
+    /// How much of the log is in memory too, so that a writer that keeps up need not read files.
+    pub memory_bytes_max: usize,
+}
+
+impl Default for QueueConfig {
+    fn default() -> Self {
+        Self { dir: None, bytes_max: 8 << 30, segment_bytes: 64 << 20, memory_bytes_max: 64 << 20 }
     }
 }
 
@@ -263,7 +292,11 @@ impl Config {
             ("storage.chunk_hours", u64::from(self.storage.chunk_hours)),
             ("ingest.body_bytes_max", self.ingest.body_bytes_max as u64),
             ("ingest.spans_per_request_max", self.ingest.spans_per_request_max as u64),
-            ("ingest.queue_bytes_max", self.ingest.queue_bytes_max as u64),
+            ("ingest.memory_bytes_max", self.ingest.memory_bytes_max as u64),
+            ("ingest.dedup_bytes_max", self.ingest.dedup_bytes_max as u64),
+            ("queue.bytes_max", self.queue.bytes_max),
+            ("queue.segment_bytes", self.queue.segment_bytes),
+            ("queue.memory_bytes_max", self.queue.memory_bytes_max as u64),
             ("ingest.batch_spans_max", self.ingest.batch_spans_max as u64),
             ("query.search_seconds_max", self.query.search_seconds_max),
             ("query.statement_seconds_max", self.query.statement_seconds_max),
@@ -313,6 +346,11 @@ impl Config {
             }
         }
         self
+    }
+
+    /// The folder of the queue on disk.
+    pub fn queue_dir(&self) -> PathBuf {
+        self.queue.dir.clone().unwrap_or_else(|| self.storage.data_dir.join("queue"))
     }
 
     /// How old a span may be.

@@ -8,12 +8,14 @@ use actix_web::dev::{Server as ActixServer, ServerHandle};
 use actix_web::middleware::{Compress, from_fn};
 use actix_web::{App, HttpServer, web};
 use anyhow::Context;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::server::TcpIncoming;
 use utoipa_actix_web::AppExt;
 
 use crate::collect::Collector;
+use crate::collect::queue::disk::{self, DiskBounds, DiskStatus};
 use crate::collect::receive::{Receiver, otlp_grpc, otlp_http};
 use crate::collect::write::Writer;
 use crate::config::{Config, Listen};
@@ -67,6 +69,8 @@ pub struct Server {
     stop: CancellationToken,
     http_servers: Vec<(ServerHandle, JoinHandle<std::io::Result<()>>)>,
     tasks: Vec<JoinHandle<()>>,
+    queue: DiskStatus,
+    written: watch::Receiver<u64>,
     writer: JoinHandle<()>,
     close_queue: CancellationToken,
     embedded: Option<EmbeddedPostgres>,
@@ -113,13 +117,19 @@ impl Server {
             tracing::info!("the first account is \"admin\" with the password that was given");
         }
         let query = Query::new(store.clone(), config);
-        let (collector, submissions) = Collector::new(config.ingest.queue_bytes_max);
+        let (collector, entries) = Collector::new(config.ingest.memory_bytes_max);
+        let bounds = DiskBounds {
+            bytes_max: config.queue.bytes_max,
+            segment_bytes: config.queue.segment_bytes,
+            memory_bytes_max: config.queue.memory_bytes_max,
+        };
+        let (source, queue) = disk::open(&config.queue_dir(), bounds, entries)?;
         let receiver = Receiver::new(collector.clone(), config);
         let stop = CancellationToken::new();
 
         let close_queue = CancellationToken::new();
-        let writer = Writer::new(store.clone(), config).run(submissions, close_queue.clone());
-        let writer = tokio::spawn(writer);
+        let (writer, written) = Writer::new(store.clone(), source, config);
+        let writer = tokio::spawn(writer.run(close_queue.clone()));
         let jobs = crate::jobs::run(store.clone(), config.storage.retention_days, stop.clone());
         let mut tasks =
             vec![tokio::spawn(jobs), tokio::spawn(telemetry::upkeep(recorder.clone(), stop.clone()))];
@@ -171,6 +181,8 @@ impl Server {
             stop,
             http_servers,
             tasks,
+            queue,
+            written,
             writer,
             close_queue,
             embedded: None,
@@ -184,6 +196,13 @@ impl Server {
             Some(embedded) => embedded.ended().await,
             None => std::future::pending().await,
         }
+    }
+
+    /// Returns when everything that is queued now is in the database.
+    pub async fn settled(&self) {
+        let end = self.queue.next();
+        // The sender goes with the writer, which is not waited for then.
+        let _ = self.written.clone().wait_for(|written| *written >= end).await;
     }
 
     /// Stops receiving, answers what is under way, writes what is queued, then lets go of the

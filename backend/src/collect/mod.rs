@@ -3,13 +3,15 @@
 //! 1. [`receive`]: sockets, authentication, limits, each protocol's answers.
 //! 2. `spanloom_formats`: formats into the one model; what cannot be kept is rejected, counted,
 //!    explained.
-//! 3. [`queue`]: bounded by bytes; who waits here waits for the commit.
-//! 4. [`write`]: batches; duplicates are left out; one transaction of binary COPYs.
-//!
-//! A client is answered after the transaction that holds its spans has committed, never before.
+//! 3. [`queue`]: durable, bounded; a client is answered when its spans are safe here.
+//! 4. [`dedup`]: which spans are new.
+//! 5. [`write`]: large batches; one transaction of binary COPYs with the queue's position.
 
+pub mod dedup;
 pub mod queue;
 pub mod receive;
+#[cfg(test)]
+mod testing;
 pub mod write;
 
 pub use queue::{Collector, SubmitError};

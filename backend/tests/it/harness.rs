@@ -110,6 +110,8 @@ fn database_name() -> String {
     format!("test_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
+static NEXT_SERVER: AtomicU32 = AtomicU32::new(0);
+
 /// A running server with a database of its own. Needs `#[tokio::test(flavor = "multi_thread")]`.
 pub struct Spanloom {
     pub server: Server,
@@ -134,6 +136,9 @@ impl Spanloom {
         config.storage.database_url = Some(database.to_url_lossy().to_string());
         config.storage.connections_max = 8;
         let free = "127.0.0.1:0".parse().unwrap();
+        // A queue on disk has one server.
+        config.storage.data_dir = data_dir().join(format!("server_{}", NEXT_SERVER.fetch_add(1, Ordering::Relaxed)));
+        config.ingest.linger_ms = 5;
         config.listen.http = free;
         config.listen.otlp_grpc = Listen::On(free);
         config.listen.otlp_http = Listen::On(free);
@@ -187,10 +192,12 @@ impl Spanloom {
         let response = self.client.post(self.url("/api/v1/spans")).json(spans).send().await.unwrap();
         let status = response.status();
         assert_eq!(status, StatusCode::OK, "{}", response.text().await.unwrap());
+        self.server.settled().await;
     }
 
     /// How many spans are stored.
     pub async fn stored_spans(&self) -> i64 {
+        self.server.settled().await;
         sqlx::query_scalar("SELECT count(*) FROM spans").fetch_one(self.pool()).await.unwrap()
     }
 }

@@ -272,7 +272,7 @@ async fn without_a_database_clients_are_asked_to_come_again() {
 /// Catches a queue without a bound.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_queue_pushes_back() {
-    let server = Spanloom::start_with(|config| config.ingest.queue_bytes_max = 4_096).await;
+    let server = Spanloom::start_with(|config| config.ingest.memory_bytes_max = 4_096).await;
     // Whoever holds the writers' lock holds up every commit.
     let mut blocker = server.pool().begin().await.unwrap();
     sqlx::query("LOCK TABLE spans IN ACCESS EXCLUSIVE MODE").execute(&mut *blocker).await.unwrap();

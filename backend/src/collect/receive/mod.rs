@@ -78,9 +78,10 @@ impl Receiver {
     ) -> Result<Rejected, SubmitError> {
         let Decoded { spans, rejected } = decoded;
         count(protocol, &spans, &rejected, size_bytes);
+        let payload = super::queue::payload::encode(&spans).into();
         // Small on the wire is not small in memory.
         let held_bytes = size_bytes.max(spans.len() * SPAN_BYTES_MIN);
-        self.collector.submit(spans, held_bytes).await?;
+        self.collector.submit(spans, payload, held_bytes).await?;
         Ok(rejected)
     }
 }

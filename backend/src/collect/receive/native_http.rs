@@ -108,10 +108,9 @@ pub async fn receive_spans(
 
 fn refused(error: SubmitError) -> ApiError {
     match error {
-        SubmitError::Full => ApiError::too_many_requests(error.to_string(), RETRY_AFTER_SECONDS),
-        SubmitError::Unavailable | SubmitError::Stopping => {
+        SubmitError::Busy => ApiError::too_many_requests(error.to_string(), RETRY_AFTER_SECONDS),
+        SubmitError::Full | SubmitError::Unavailable | SubmitError::Stopping => {
             ApiError::unavailable(error.to_string(), RETRY_AFTER_SECONDS)
         }
-        SubmitError::Refused => ApiError::internal(error),
     }
 }

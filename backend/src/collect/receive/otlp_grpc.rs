@@ -129,11 +129,10 @@ impl TraceService for OtlpGrpc {
 
 fn refused(error: &SubmitError) -> Status {
     match error {
-        SubmitError::Full => retryable(Code::ResourceExhausted, &error.to_string()),
-        SubmitError::Unavailable | SubmitError::Stopping => {
+        SubmitError::Busy => retryable(Code::ResourceExhausted, &error.to_string()),
+        SubmitError::Full | SubmitError::Unavailable | SubmitError::Stopping => {
             retryable(Code::Unavailable, &error.to_string())
         }
-        SubmitError::Refused => Status::internal(error.to_string()),
     }
 }
 

@@ -184,11 +184,10 @@ fn not_authorized(encoding: Encoding, error: &ApiError) -> HttpResponse {
 
 fn refused(encoding: Encoding, error: &SubmitError) -> HttpResponse {
     let (status, code) = match error {
-        SubmitError::Full => (StatusCode::TOO_MANY_REQUESTS, tonic::Code::ResourceExhausted),
-        SubmitError::Unavailable | SubmitError::Stopping => {
+        SubmitError::Busy => (StatusCode::TOO_MANY_REQUESTS, tonic::Code::ResourceExhausted),
+        SubmitError::Full | SubmitError::Unavailable | SubmitError::Stopping => {
             (StatusCode::SERVICE_UNAVAILABLE, tonic::Code::Unavailable)
         }
-        SubmitError::Refused => (StatusCode::INTERNAL_SERVER_ERROR, tonic::Code::Internal),
     };
     failure(encoding, status, code, &error.to_string())
 }
