@@ -21,7 +21,7 @@ use crate::collect::write::Writer;
 use crate::config::{Config, Listen};
 use crate::identity::Identity;
 use crate::query::Query;
-use crate::store::embedded::EmbeddedPostgres;
+use crate::store::embedded::{EmbeddedPostgres, Supervised};
 use crate::store::{self, Store};
 use crate::telemetry;
 use crate::web::{routes, trace_requests};
@@ -73,7 +73,7 @@ pub struct Server {
     written: watch::Receiver<u64>,
     writer: JoinHandle<()>,
     close_queue: CancellationToken,
-    embedded: Option<EmbeddedPostgres>,
+    embedded: Option<Supervised>,
 }
 
 impl Server {
@@ -92,7 +92,7 @@ impl Server {
             embedded.insert(EmbeddedPostgres::start(&config.storage.data_dir).await?).options()
         };
         match Self::start_on(config, admin_password, sockets, options).await {
-            Ok(server) => Ok(Self { embedded, ..server }),
+            Ok(server) => Ok(Self { embedded: embedded.map(Supervised::new), ..server }),
             Err(error) => {
                 if let Some(embedded) = embedded {
                     embedded.stop().await.context("stopping PostgreSQL after a failed start")?;
@@ -189,8 +189,13 @@ impl Server {
         })
     }
 
-    /// Returns when the private PostgreSQL has ended by itself, with words that say how; never if
-    /// the database is somebody else's.
+    /// The process id of the private PostgreSQL's postmaster, if there is one.
+    pub fn postgres_pid(&self) -> Option<i32> {
+        self.embedded.as_ref().map(Supervised::pid)
+    }
+
+    /// Returns when the private PostgreSQL has ended by itself and cannot be started again, with
+    /// words that say how; never if the database is somebody else's.
     pub async fn database_ended(&self) -> String {
         match &self.embedded {
             Some(embedded) => embedded.ended().await,

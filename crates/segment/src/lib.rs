@@ -146,12 +146,8 @@ fn record_at(bytes: &[u8], at: usize) -> Option<(Record<'_>, usize)> {
     let start = at + RECORD_BYTES;
     let payload = bytes.get(start..start + length)?;
     let (position, time_ns) = (u64_at(head, 8)?, u64_at(head, 16)?.cast_signed());
-    let crc = checksum(
-        (length as u32).to_le_bytes(),
-        position.to_le_bytes(),
-        time_ns.to_le_bytes(),
-        payload,
-    );
+    let crc =
+        checksum((length as u32).to_le_bytes(), position.to_le_bytes(), time_ns.to_le_bytes(), payload);
     (crc == u32_at(head, 24)?).then_some((Record { position, time_ns, payload }, start + length))
 }
 

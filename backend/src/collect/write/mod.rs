@@ -206,9 +206,9 @@ impl Writer {
         let mut transaction = store.writers.begin().await?;
         progress::lock_slots(&mut transaction, &self.slots).await?;
         self.claim(&mut transaction).await?;
-        let spans = self.without_duplicates(&mut transaction, spans).await.context("looking for duplicates")?;
-        self.newest_start_ns =
-            spans.iter().map(|span| span.start_ns).fold(self.newest_start_ns, i64::max);
+        let spans =
+            self.without_duplicates(&mut transaction, spans).await.context("looking for duplicates")?;
+        self.newest_start_ns = spans.iter().map(|span| span.start_ns).fold(self.newest_start_ns, i64::max);
         let bytes = if spans.is_empty() { 0 } else { self.add(&mut transaction, &spans).await? };
         let positions = Positions { written_to: end, counted_to: end };
         progress::save_slots(&mut transaction, &self.slots, self.owner, self.newest_start_ns).await?;
@@ -225,8 +225,7 @@ impl Writer {
     /// Makes sure that what the filter calls new is new: if somebody else wrote since, it starts
     /// afresh above everything that was ever written.
     async fn claim(&mut self, connection: &mut PgConnection) -> sqlx::Result<()> {
-        let (is_ours, newest_start_ns) =
-            progress::read_slots(connection, &self.slots, self.owner).await?;
+        let (is_ours, newest_start_ns) = progress::read_slots(connection, &self.slots, self.owner).await?;
         if !is_ours {
             self.filter = None;
         }

@@ -37,11 +37,13 @@ pub async fn read_slots(
     slots: &[i16],
     owner: Uuid,
 ) -> sqlx::Result<(bool, i64)> {
-    sqlx::query_as("SELECT bool_and(owner = $2), max(newest_start_ns) FROM write_slots WHERE slot = ANY($1)")
-        .bind(slots)
-        .bind(owner)
-        .fetch_one(connection)
-        .await
+    sqlx::query_as(
+        "SELECT bool_and(owner = $2), max(newest_start_ns) FROM write_slots WHERE slot = ANY($1)",
+    )
+    .bind(slots)
+    .bind(owner)
+    .fetch_one(connection)
+    .await
 }
 
 /// Takes the slots over and notes the newest start.

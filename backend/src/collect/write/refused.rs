@@ -27,6 +27,8 @@ pub fn keep(dir: &Path, position: u64, spans: &[Span]) {
             spans = spans.len(),
             "spans that the database refuses were put aside"
         ),
-        Err(error) => tracing::error!(spans = spans.len(), "spans that the database refuses are lost: {error}"),
+        Err(error) => {
+            tracing::error!(spans = spans.len(), "spans that the database refuses are lost: {error}")
+        }
     }
 }

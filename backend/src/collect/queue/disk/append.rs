@@ -127,6 +127,7 @@ impl Appender {
                 answers.push((done, room));
             }
         }
+        self.shared.tell_size();
         self.shared.appended.notify_one();
         for (done, room) in answers {
             // A client that went away does not want to know; its spans are kept all the same.

@@ -9,12 +9,12 @@ mod files;
 mod read;
 
 use std::collections::VecDeque;
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use anyhow::Context;
-use nix::fcntl::{Flock, FlockArg};
 use tokio::sync::{Notify, mpsc};
 use uuid::Uuid;
 
@@ -64,7 +64,7 @@ struct Shared {
     /// Told after each append. One reader waits.
     appended: Notify,
     /// Held as long as the log is in use: two servers must not write one log.
-    _lock: Flock<File>,
+    _lock: File,
 }
 
 struct State {
@@ -85,6 +85,10 @@ impl Shared {
     /// The state stays usable after a panic: it is changed only when the work behind it is done.
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn tell_size(&self) {
+        metrics::gauge!("spanloom_queue_bytes").set(self.state().bytes() as f64);
     }
 }
 
@@ -121,8 +125,10 @@ pub fn open(
     std::fs::create_dir_all(dir).with_context(|| format!("making {}", dir.display()))?;
     let lock = File::create(dir.join("lock"))
         .with_context(|| format!("cannot write to the queue's folder {}", dir.display()))?;
-    let lock = Flock::lock(lock, FlockArg::LockExclusiveNonblock)
-        .map_err(|(_, _)| anyhow::anyhow!("another server uses the queue in {}", dir.display()))?;
+    try_lock_patiently(&lock).map_err(|error| match error {
+        TryLockError::WouldBlock => anyhow::anyhow!("another server uses the queue in {}", dir.display()),
+        TryLockError::Error(error) => error.into(),
+    })?;
     let found = files::recover(dir).with_context(|| format!("the queue in {}", dir.display()))?;
     let shared = Arc::new(Shared {
         dir: dir.to_owned(),
@@ -147,6 +153,18 @@ pub fn open(
         .spawn(move || append::run(&appender, entries))
         .context("starting the queue's thread")?;
     Ok((DiskReader::new(Arc::clone(&shared)), DiskStatus(shared)))
+}
+
+/// A child between fork and exec holds the lock for an instant, and so does the thread of a log that
+/// was just dropped.
+fn try_lock_patiently(file: &File) -> Result<(), TryLockError> {
+    for _ in 0..10 {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(20)),
+            result => return result,
+        }
+    }
+    file.try_lock()
 }
 
 #[cfg(test)]

@@ -68,6 +68,7 @@ impl DiskReader {
             }
             removed
         };
+        self.shared.tell_size();
         for segment in removed {
             if let Err(error) = std::fs::remove_file(&segment.path) {
                 tracing::warn!(file = %segment.path.display(), "a drained segment cannot be removed: {error}");
