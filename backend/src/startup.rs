@@ -120,7 +120,7 @@ impl Server {
         let close_queue = CancellationToken::new();
         let writer = Writer::new(store.clone(), config).run(submissions, close_queue.clone());
         let writer = tokio::spawn(writer);
-        let jobs = crate::jobs::run(store.clone(), config.storage.retention_days, stop.clone());
+        let jobs = crate::jobs::run(store.clone(), config.storage.limits(), stop.clone());
         let mut tasks =
             vec![tokio::spawn(jobs), tokio::spawn(telemetry::upkeep(recorder.clone(), stop.clone()))];
         let mut http_servers = Vec::new();
