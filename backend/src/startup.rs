@@ -130,7 +130,7 @@ impl Server {
         let close_queue = CancellationToken::new();
         let (writer, written) = Writer::new(store.clone(), source, config);
         let writer = tokio::spawn(writer.run(close_queue.clone()));
-        let jobs = crate::jobs::run(store.clone(), config.storage.retention_days, stop.clone());
+        let jobs = crate::jobs::run(store.clone(), config.storage.limits(), stop.clone());
         let mut tasks =
             vec![tokio::spawn(jobs), tokio::spawn(telemetry::upkeep(recorder.clone(), stop.clone()))];
         let mut http_servers = Vec::new();

@@ -14,3 +14,4 @@ mod openapi;
 mod operate;
 mod query;
 mod query_search;
+mod storage;

@@ -6,6 +6,7 @@
 mod identity;
 mod problem;
 mod services;
+mod storage;
 mod traces;
 
 pub use identity::{
@@ -16,6 +17,10 @@ pub use problem::{FieldError, Problem};
 pub use services::{
     OperationSummary, OperationsResponse, RedSummary, ServiceSummary, ServicesResponse, TagKey,
     TagKeysResponse, TagValue, TagValueType, TagValuesResponse,
+};
+pub use storage::{
+    NamedBytes, RetentionEvent, RetentionReason, StorageDay, StorageFlavour, StorageGrowth,
+    StoragePartition, StorageResponse, StorageService, StorageSignal, StorageTable,
 };
 pub use traces::{
     ApiEvent, ApiLink, ApiResource, ApiScope, ApiSpan, SearchOrder, Searched, SpanRef, Trace, TraceService,
