@@ -5,11 +5,13 @@
 //!    explained.
 //! 3. [`queue`]: durable, bounded; a client is answered when its spans are safe here.
 //! 4. [`dedup`]: which spans are new.
-//! 5. [`write`]: large batches; one transaction of binary COPYs with the queue's position.
+//! 5. [`sample`]: which traces are kept, after everything was counted.
+//! 6. [`write`]: large batches; one transaction of binary COPYs with the queue's position.
 
 pub mod dedup;
 pub mod queue;
 pub mod receive;
+pub mod sample;
 #[cfg(test)]
 mod testing;
 pub mod write;
