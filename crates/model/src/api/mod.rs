@@ -5,6 +5,7 @@
 
 mod identity;
 mod problem;
+mod sampling;
 mod services;
 mod storage;
 mod traces;
@@ -14,6 +15,10 @@ pub use identity::{
     UserChange, UserRequest,
 };
 pub use problem::{FieldError, Problem};
+pub use sampling::{
+    CompositePart, HeadSampling, HeadService, KeptCount, PolicyDryRun, SamplingChange, SamplingDryRun,
+    SamplingPolicy, SamplingRule, SamplingSettings, SamplingTrial, SamplingVersion, ServiceDryRun,
+};
 pub use services::{
     OperationSummary, OperationsResponse, RedSummary, ServiceSummary, ServicesResponse, TagKey,
     TagKeysResponse, TagValue, TagValueType, TagValuesResponse,
