@@ -23,6 +23,8 @@ use sqlx::{Connection, Executor};
 use place::SocketDir;
 use process::Postmaster;
 
+pub(crate) use process::end_with_us;
+
 /// Recovery after a crash reads the log since the last checkpoint; `max_wal_size` bounds it.
 const READY_TIMEOUT: Duration = Duration::from_mins(10);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
