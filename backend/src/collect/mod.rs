@@ -11,7 +11,10 @@
 pub mod dedup;
 pub mod queue;
 pub mod receive;
-pub mod sample;
+pub mod sample {
+    //! Sampling.
+    pub mod selection;
+}
 #[cfg(test)]
 mod testing;
 pub mod write;

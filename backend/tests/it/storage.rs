@@ -139,12 +139,12 @@ async fn a_writer_loses_nothing_newer_while_partitions_go() {
         }
     };
     tokio::pin!(write);
-    let mut drops = 0;
+    let (mut drops, one_day) = (0, limits(1, None));
     loop {
         tokio::select! {
             () = &mut write => break,
             // It gives up where a writer is in its way; the job then tries again.
-            dropped = enforce(&server, &limits(1, None)) => drops += dropped.map_or(0, |dropped| dropped.len()),
+            dropped = enforce(&server, &one_day) => drops += dropped.map_or(0, |dropped| dropped.len()),
         }
     }
     assert!(drops > 0, "nothing was dropped while the writer wrote");
