@@ -1,5 +1,6 @@
 //! Sockets, authentication, limits and each protocol's own answers.
 
+pub mod grpc_raw;
 pub mod http_body;
 mod http_docs;
 pub mod native_http;
