@@ -2,6 +2,7 @@
 //!
 //! Everything is validated once, at start; an error names the key at fault.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -10,6 +11,9 @@ use anyhow::Context;
 use figment::Figment;
 use figment::providers::{Env, Format, Serialized, Toml};
 use serde::{Deserialize, Serialize};
+use spanloom_redact::{Redactor, Rules};
+
+use crate::collect::receive::bucket::Rate;
 
 /// Everything that can be configured.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -21,6 +25,10 @@ pub struct Config {
     pub listen: ListenConfig,
     /// What is accepted.
     pub ingest: IngestConfig,
+    /// Which secrets are removed from spans, and how; see `docs/security.md`.
+    pub redaction: Rules,
+    /// Where accepted spans wait for the database.
+    pub queue: QueueConfig,
     /// How long searches may take and how much they may return.
     pub query: QueryConfig,
     /// Sessions.
@@ -124,16 +132,23 @@ pub struct IngestConfig {
     pub body_bytes_max: usize,
     /// Spans of the native format in one request.
     pub spans_per_request_max: usize,
-    /// Bytes of requests that wait to be written, estimated; beyond it clients are asked to retry.
-    pub queue_bytes_max: usize,
-    /// Spans that one transaction writes at most.
+    /// Bytes of requests that are being decoded or wait to be queued, estimated; beyond it clients are
+    /// asked to retry.
+    pub memory_bytes_max: usize,
+    /// Spans that one transaction writes, about.
     pub batch_spans_max: usize,
+    /// How long the writer waits for more spans when it has few. Larger batches cost less per span.
+    pub linger_ms: u64,
+    /// Memory for recognising spans that were sent twice. What does not fit is looked up.
+    pub dedup_bytes_max: usize,
     /// How far in the future a span may start.
     pub future_seconds_max: u64,
     /// Whether clients on this machine may send without a key.
     pub loopback_without_key: bool,
     /// Whether every client may send without a key.
     pub open: bool,
+    /// How much each key and each service may send.
+    pub limits: RateLimitsConfig,
 }
 
 impl Default for IngestConfig {
@@ -141,12 +156,71 @@ impl Default for IngestConfig {
         Self {
             body_bytes_max: 32 << 20,
             spans_per_request_max: 10_000,
-            queue_bytes_max: 256 << 20,
-            batch_spans_max: 20_000,
+            memory_bytes_max: 128 << 20,
+            batch_spans_max: 30_000,
+            linger_ms: 200,
+            dedup_bytes_max: 64 << 20,
             future_seconds_max: 600,
             loopback_without_key: true,
             open: false,
+            limits: RateLimitsConfig::default(),
         }
+    }
+}
+
+/// How much each key and each service may send; nothing is limited unless it is told.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RateLimitsConfig {
+    /// What was not used for so long may be used at once.
+    pub burst_seconds: u32,
+    /// For each key, and for all clients without one together.
+    pub per_key: Rate,
+    /// For each service, by its `service.name`.
+    pub per_service: Rate,
+    /// Instead of `per_key`, by the key's name; keys of one name have a limit each.
+    pub keys: BTreeMap<String, Rate>,
+    /// Instead of `per_service`, by the service's name.
+    pub services: BTreeMap<String, Rate>,
+}
+
+impl Default for RateLimitsConfig {
+    fn default() -> Self {
+        Self {
+            burst_seconds: 5,
+            per_key: Rate::default(),
+            per_service: Rate::default(),
+            keys: BTreeMap::new(),
+            services: BTreeMap::new(),
+        }
+    }
+}
+
+impl RateLimitsConfig {
+    /// Whether nothing is limited.
+    pub fn is_unlimited(&self) -> bool {
+        let each = [&self.per_key, &self.per_service].into_iter();
+        each.chain(self.keys.values()).chain(self.services.values()).all(|rate| rate.is_unlimited())
+    }
+}
+
+/// Where accepted spans wait for the database.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct QueueConfig {
+    /// The log's folder; `queue` in `storage.data_dir` if it is not told.
+    pub dir: Option<PathBuf>,
+    /// Bytes of the log at most; beyond it nothing is accepted until the database has caught up.
+    pub bytes_max: u64,
+    /// A file of the log is closed at this size, and removed when everything in it is written.
+    pub segment_bytes: u64,
+    /// How much of the log is in memory too, so that a writer that keeps up need not read files.
+    pub memory_bytes_max: usize,
+}
+
+impl Default for QueueConfig {
+    fn default() -> Self {
+        Self { dir: None, bytes_max: 8 << 30, segment_bytes: 64 << 20, memory_bytes_max: 64 << 20 }
     }
 }
 
@@ -263,8 +337,13 @@ impl Config {
             ("storage.chunk_hours", u64::from(self.storage.chunk_hours)),
             ("ingest.body_bytes_max", self.ingest.body_bytes_max as u64),
             ("ingest.spans_per_request_max", self.ingest.spans_per_request_max as u64),
-            ("ingest.queue_bytes_max", self.ingest.queue_bytes_max as u64),
+            ("ingest.memory_bytes_max", self.ingest.memory_bytes_max as u64),
+            ("ingest.dedup_bytes_max", self.ingest.dedup_bytes_max as u64),
+            ("queue.bytes_max", self.queue.bytes_max),
+            ("queue.segment_bytes", self.queue.segment_bytes),
+            ("queue.memory_bytes_max", self.queue.memory_bytes_max as u64),
             ("ingest.batch_spans_max", self.ingest.batch_spans_max as u64),
+            ("ingest.limits.burst_seconds", u64::from(self.ingest.limits.burst_seconds)),
             ("query.search_seconds_max", self.query.search_seconds_max),
             ("query.statement_seconds_max", self.query.statement_seconds_max),
             ("query.limit_max", u64::from(self.query.limit_max)),
@@ -289,6 +368,9 @@ impl Config {
             self.ingest.future_seconds_max <= 86_400,
             "ingest.future_seconds_max: must be at most 86400 (a day)"
         );
+        // The hash key does not matter for whether the rules are acceptable.
+        Redactor::new(&self.redaction, &[0; 32])
+            .map_err(|error| anyhow::anyhow!("redaction.{error}"))?;
         if let Some(url) = &self.storage.database_url {
             url.parse::<sqlx::postgres::PgConnectOptions>()
                 .map_err(|_| anyhow::anyhow!("storage.database_url: not a postgres:// URL"))?;
@@ -313,6 +395,11 @@ impl Config {
             }
         }
         self
+    }
+
+    /// The folder of the queue on disk.
+    pub fn queue_dir(&self) -> PathBuf {
+        self.queue.dir.clone().unwrap_or_else(|| self.storage.data_dir.join("queue"))
     }
 
     /// How old a span may be.

@@ -8,18 +8,21 @@ use actix_web::dev::{Server as ActixServer, ServerHandle};
 use actix_web::middleware::{Compress, from_fn};
 use actix_web::{App, HttpServer, web};
 use anyhow::Context;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::server::TcpIncoming;
 use utoipa_actix_web::AppExt;
 
 use crate::collect::Collector;
+use crate::collect::queue::disk::{self, DiskBounds, DiskStatus};
 use crate::collect::receive::{Receiver, otlp_grpc, otlp_http};
+use crate::collect::redact::Redaction;
 use crate::collect::write::Writer;
 use crate::config::{Config, Listen};
 use crate::identity::Identity;
 use crate::query::Query;
-use crate::store::embedded::EmbeddedPostgres;
+use crate::store::embedded::{EmbeddedPostgres, Supervised};
 use crate::store::{self, Store};
 use crate::telemetry;
 use crate::web::{routes, trace_requests};
@@ -67,9 +70,11 @@ pub struct Server {
     stop: CancellationToken,
     http_servers: Vec<(ServerHandle, JoinHandle<std::io::Result<()>>)>,
     tasks: Vec<JoinHandle<()>>,
+    queue: DiskStatus,
+    written: watch::Receiver<u64>,
     writer: JoinHandle<()>,
     close_queue: CancellationToken,
-    embedded: Option<EmbeddedPostgres>,
+    embedded: Option<Supervised>,
 }
 
 impl Server {
@@ -88,7 +93,7 @@ impl Server {
             embedded.insert(EmbeddedPostgres::start(&config.storage.data_dir).await?).options()
         };
         match Self::start_on(config, admin_password, sockets, options).await {
-            Ok(server) => Ok(Self { embedded, ..server }),
+            Ok(server) => Ok(Self { embedded: embedded.map(Supervised::new), ..server }),
             Err(error) => {
                 if let Some(embedded) = embedded {
                     embedded.stop().await.context("stopping PostgreSQL after a failed start")?;
@@ -113,13 +118,20 @@ impl Server {
             tracing::info!("the first account is \"admin\" with the password that was given");
         }
         let query = Query::new(store.clone(), config);
-        let (collector, submissions) = Collector::new(config.ingest.queue_bytes_max);
-        let receiver = Receiver::new(collector.clone(), config);
+        let (collector, entries) = Collector::new(config.ingest.memory_bytes_max);
+        let bounds = DiskBounds {
+            bytes_max: config.queue.bytes_max,
+            segment_bytes: config.queue.segment_bytes,
+            memory_bytes_max: config.queue.memory_bytes_max,
+        };
+        let (source, queue) = disk::open(&config.queue_dir(), bounds, entries)?;
+        let redaction = Redaction::new(&config.redaction, &identity.server_secret("redaction").await?)?;
+        let receiver = Receiver::new(collector.clone(), redaction, config);
         let stop = CancellationToken::new();
 
         let close_queue = CancellationToken::new();
-        let writer = Writer::new(store.clone(), config).run(submissions, close_queue.clone());
-        let writer = tokio::spawn(writer);
+        let (writer, written) = Writer::new(store.clone(), source, config);
+        let writer = tokio::spawn(writer.run(close_queue.clone()));
         let jobs = crate::jobs::run(store.clone(), config.storage.retention_days, stop.clone());
         let mut tasks =
             vec![tokio::spawn(jobs), tokio::spawn(telemetry::upkeep(recorder.clone(), stop.clone()))];
@@ -171,19 +183,33 @@ impl Server {
             stop,
             http_servers,
             tasks,
+            queue,
+            written,
             writer,
             close_queue,
             embedded: None,
         })
     }
 
-    /// Returns when the private PostgreSQL has ended by itself, with words that say how; never if
-    /// the database is somebody else's.
+    /// The process id of the private PostgreSQL's postmaster, if there is one.
+    pub fn postgres_pid(&self) -> Option<i32> {
+        self.embedded.as_ref().map(Supervised::pid)
+    }
+
+    /// Returns when the private PostgreSQL has ended by itself and cannot be started again, with
+    /// words that say how; never if the database is somebody else's.
     pub async fn database_ended(&self) -> String {
         match &self.embedded {
             Some(embedded) => embedded.ended().await,
             None => std::future::pending().await,
         }
+    }
+
+    /// Returns when everything that is queued now is in the database.
+    pub async fn settled(&self) {
+        let end = self.queue.next();
+        // The sender goes with the writer, which is not waited for then.
+        let _ = self.written.clone().wait_for(|written| *written >= end).await;
     }
 
     /// Stops receiving, answers what is under way, writes what is queued, then lets go of the

@@ -3,13 +3,17 @@
 //! 1. [`receive`]: sockets, authentication, limits, each protocol's answers.
 //! 2. `spanloom_formats`: formats into the one model; what cannot be kept is rejected, counted,
 //!    explained.
-//! 3. [`queue`]: bounded by bytes; who waits here waits for the commit.
-//! 4. [`write`]: batches; duplicates are left out; one transaction of binary COPYs.
-//!
-//! A client is answered after the transaction that holds its spans has committed, never before.
+//! 3. [`redact`]: secrets are removed before anything is kept.
+//! 4. [`queue`]: durable, bounded; a client is answered when its spans are safe here.
+//! 5. [`dedup`]: which spans are new.
+//! 6. [`write`]: large batches; one transaction of binary COPYs with the queue's position.
 
+pub mod dedup;
 pub mod queue;
 pub mod receive;
+pub mod redact;
+#[cfg(test)]
+mod testing;
 pub mod write;
 
 pub use queue::{Collector, SubmitError};

@@ -1,7 +1,8 @@
 //! API keys: `slk_` and 256 random bits, kept as SHA-256.
 //!
 //! Receiving spans checks a key at every request, so a good one is remembered for a few seconds;
-//! that long a key that another server revokes goes on working. When a key was last used is written
+//! that long a key that another server revokes goes on working. While the database is away, keys that
+//! were good an hour ago still are: spans can be queued, and must not be lost for want of a look-up. When a key was last used is written
 //! beside the request, at most once a minute.
 
 use std::collections::HashMap;
@@ -24,6 +25,8 @@ pub const KEY_PREFIX: &str = "slk_";
 const SHOWN_CHARS: usize = 12;
 /// How long a good key is remembered.
 const REMEMBERED: Duration = Duration::from_secs(3);
+/// How long a good key is believed while the database is away.
+const BELIEVED: Duration = Duration::from_hours(1);
 /// Keys remembered at most.
 const REMEMBERED_MAX: usize = 4_096;
 /// A last use older than this is written anew.
@@ -42,37 +45,57 @@ pub struct KnownKey {
     pub scopes: Vec<KeyScope>,
 }
 
-/// Good keys by hash, for a few seconds.
+/// Good keys by hash.
 #[derive(Default)]
 pub(super) struct Cache {
-    keys: Mutex<HashMap<[u8; 32], (KnownKey, Instant)>>,
+    keys: Mutex<HashMap<[u8; 32], Entry>>,
+}
+
+struct Entry {
+    key: KnownKey,
+    /// When the database said that it is good.
+    confirmed: Instant,
+    /// When it was last looked up, or that failed.
+    asked: Instant,
 }
 
 impl Cache {
-    fn keys(&self) -> MutexGuard<'_, HashMap<[u8; 32], (KnownKey, Instant)>> {
+    fn keys(&self) -> MutexGuard<'_, HashMap<[u8; 32], Entry>> {
         // A panic while it was held cannot leave a map half-changed.
         self.keys.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn get(&self, hash: &[u8; 32], now: Instant) -> Option<KnownKey> {
         let keys = self.keys();
-        let (key, since) = keys.get(hash)?;
-        (now.duration_since(*since) < REMEMBERED).then(|| key.clone())
+        let entry = keys.get(hash)?;
+        (now.duration_since(entry.asked) < REMEMBERED).then(|| entry.key.clone())
+    }
+
+    /// What to believe when the database cannot be asked; it is not asked again for some seconds.
+    fn believe(&self, hash: &[u8; 32], now: Instant) -> Option<KnownKey> {
+        let mut keys = self.keys();
+        let entry = keys.get_mut(hash)?;
+        entry.asked = now;
+        (now.duration_since(entry.confirmed) < BELIEVED).then(|| entry.key.clone())
     }
 
     fn insert(&self, hash: [u8; 32], key: KnownKey, now: Instant) {
         let mut keys = self.keys();
         if keys.len() >= REMEMBERED_MAX {
-            keys.retain(|_, (_, since)| now.duration_since(*since) < REMEMBERED);
+            keys.retain(|_, entry| now.duration_since(entry.asked) < REMEMBERED);
         }
         if keys.len() >= REMEMBERED_MAX {
             keys.clear();
         }
-        keys.insert(hash, (key, now));
+        keys.insert(hash, Entry { key, confirmed: now, asked: now });
     }
 
     fn forget(&self, id: Uuid) {
-        self.keys().retain(|_, (key, _)| key.id != id);
+        self.keys().retain(|_, entry| entry.key.id != id);
+    }
+
+    fn forget_hash(&self, hash: &[u8; 32]) {
+        self.keys().remove(hash);
     }
 }
 
@@ -133,7 +156,14 @@ impl Identity {
             return Ok(Some(key));
         }
         let asked_at = Instant::now();
-        let Some(key) = store_keys::by_hash(&self.store().pool, &hash).await? else { return Ok(None) };
+        let key = match store_keys::by_hash(&self.store().pool, &hash).await {
+            Ok(Some(key)) => key,
+            Ok(None) => {
+                self.keys().forget_hash(&hash);
+                return Ok(None);
+            }
+            Err(error) => return self.keys().believe(&hash, Instant::now()).map(Some).ok_or(error),
+        };
         self.touch(&key);
         let known = KnownKey { id: key.id, name: key.name, scopes: key.scopes };
         self.keys().insert(hash, known.clone(), asked_at);
@@ -182,6 +212,21 @@ mod tests {
         assert_eq!(cache.get(&[2; 32], now), None);
         cache.forget(id);
         assert_eq!(cache.get(&[1; 32], now), None);
+    }
+
+    /// Catches spans that are refused because the database is away, and a key that is believed for ever.
+    #[test]
+    fn a_key_is_believed_for_an_hour_while_nobody_can_be_asked() {
+        let (cache, now, id) = (Cache::default(), Instant::now(), Uuid::new_v4());
+        cache.insert([1; 32], known(id), now);
+        let later = now + Duration::from_mins(30);
+        assert_eq!(cache.get(&[1; 32], later), None, "the database is asked first");
+        assert_eq!(cache.believe(&[1; 32], later), Some(known(id)));
+        assert_eq!(cache.get(&[1; 32], later + Duration::from_secs(1)), Some(known(id)));
+        assert_eq!(cache.believe(&[1; 32], now + BELIEVED), None);
+        assert_eq!(cache.believe(&[2; 32], now), None);
+        cache.forget_hash(&[1; 32]);
+        assert_eq!(cache.believe(&[1; 32], later), None, "revoked");
     }
 
     /// Catches a memory that grows without bound.

@@ -89,6 +89,6 @@ pub async fn metrics_text(
     recorder: web::Data<PrometheusHandle>,
     collector: web::Data<Collector>,
 ) -> HttpResponse {
-    metrics::gauge!("spanloom_queue_bytes").set(collector.queued_bytes() as f64);
+    metrics::gauge!("spanloom_requests_waiting_bytes").set(collector.waiting_bytes() as f64);
     HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(recorder.render())
 }

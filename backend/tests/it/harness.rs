@@ -110,6 +110,8 @@ fn database_name() -> String {
     format!("test_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
+static NEXT_SERVER: AtomicU32 = AtomicU32::new(0);
+
 /// A running server with a database of its own. Needs `#[tokio::test(flavor = "multi_thread")]`.
 pub struct Spanloom {
     pub server: Server,
@@ -134,6 +136,10 @@ impl Spanloom {
         config.storage.database_url = Some(database.to_url_lossy().to_string());
         config.storage.connections_max = 8;
         let free = "127.0.0.1:0".parse().unwrap();
+        // A queue on disk has one server.
+        config.storage.data_dir =
+            data_dir().join(format!("server_{}", NEXT_SERVER.fetch_add(1, Ordering::Relaxed)));
+        config.ingest.linger_ms = 5;
         config.listen.http = free;
         config.listen.otlp_grpc = Listen::On(free);
         config.listen.otlp_http = Listen::On(free);
@@ -187,12 +193,38 @@ impl Spanloom {
         let response = self.client.post(self.url("/api/v1/spans")).json(spans).send().await.unwrap();
         let status = response.status();
         assert_eq!(status, StatusCode::OK, "{}", response.text().await.unwrap());
+        self.server.settled().await;
     }
 
     /// How many spans are stored.
     pub async fn stored_spans(&self) -> i64 {
+        self.server.settled().await;
         sqlx::query_scalar("SELECT count(*) FROM spans").fetch_one(self.pool()).await.unwrap()
     }
+}
+
+/// Takes a server's database away, as far as the server can tell, or gives it back.
+pub async fn allow_connections(server: &Spanloom, allow: bool) {
+    let name = server.pool().connect_options().get_database().unwrap().to_owned();
+    let mut connection = PgConnection::connect_with(&cluster().await.options).await.unwrap();
+    let alter = format!("ALTER DATABASE {name} ALLOW_CONNECTIONS {allow}");
+    sqlx::raw_sql(AssertSqlSafe(alter)).execute(&mut connection).await.unwrap();
+    end_connections_to(&mut connection, &name).await;
+}
+
+/// Ends what is connected to a server's database, so that it connects anew.
+pub async fn end_connections(server: &Spanloom) {
+    let name = server.pool().connect_options().get_database().unwrap().to_owned();
+    let mut connection = PgConnection::connect_with(&cluster().await.options).await.unwrap();
+    end_connections_to(&mut connection, &name).await;
+}
+
+async fn end_connections_to(connection: &mut PgConnection, name: &str) {
+    sqlx::query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1")
+        .bind(name)
+        .execute(connection)
+        .await
+        .unwrap();
 }
 
 /// Reads the API with a key.

@@ -18,7 +18,7 @@ use tonic::Code;
 use tonic::codec::CompressionEncoding;
 use tonic_types::StatusExt as _;
 
-use super::harness::{Spanloom, ago_ns, now_us};
+use super::harness::{self, Spanloom, ago_ns, now_us};
 
 fn attribute(key: &str, value: &str) -> KeyValue {
     let value = Some(AnyValue { value: Some(Any::StringValue(value.to_owned())) });
@@ -243,6 +243,7 @@ async fn nul_bytes_do_not_poison_the_batch() {
         ..span(1, 1)
     };
     grpc(&server).await.export(request(vec![nul, span(1, 2)])).await.unwrap();
+    server.server.settled().await;
     let valid: i64 = sqlx::query_scalar("SELECT count(attributes::jsonb) FROM spans")
         .fetch_one(server.pool())
         .await
@@ -250,64 +251,82 @@ async fn nul_bytes_do_not_poison_the_batch() {
     assert_eq!(valid, 2);
 }
 
-/// Catches a client that is told "stored" while the database is away, and an error that clients
-/// take as final.
+/// Catches spans that are refused because the database is away, a queue that never catches up, and
+/// keys that nobody can check meanwhile.
 #[tokio::test(flavor = "multi_thread")]
-async fn without_a_database_clients_are_asked_to_come_again() {
-    let server = Spanloom::start().await;
-    server.server.store.close().await;
-    let status = grpc(&server).await.export(request(vec![span(1, 1)])).await.unwrap_err();
-    assert_eq!(status.code(), Code::Unavailable);
-    assert!(status.get_details_retry_info().is_some(), "clients retry only when told to");
-    let response =
-        post(&server, "application/json", None, serde_json::to_vec(&request(vec![span(1, 1)])).unwrap())
-            .await;
-    assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
-    assert!(response.headers().contains_key("retry-after"));
-    let native = json!([{"traceId": "1".repeat(32), "spanId": "1".repeat(16), "name": "op", "startTime": now_us(), "duration": 1}]);
-    let response = server.client.post(server.url("/api/v1/spans")).json(&native).send().await.unwrap();
-    assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+async fn while_the_database_is_away_spans_are_accepted_and_stored_later() {
+    let server = Spanloom::start_with(|config| config.ingest.loopback_without_key = false).await;
+    let key = server.key(&[KeyScope::Ingest]).await;
+    let send = async |trace| {
+        let mut message = tonic::Request::new(request(vec![span(trace, 1)]));
+        message.metadata_mut().insert("authorization", format!("Bearer {key}").parse().unwrap());
+        grpc(&server).await.export(message).await.unwrap();
+    };
+    send(1).await;
+    assert_eq!(server.stored_spans().await, 1);
+    harness::allow_connections(&server, false).await;
+    for trace in 2..=20 {
+        send(trace).await;
+    }
+    harness::allow_connections(&server, true).await;
+    assert_eq!(server.stored_spans().await, 20);
 }
 
-/// Catches a queue without a bound.
+/// Catches a queue without a bound, and a refusal that clients take as final.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_full_queue_pushes_back() {
-    let server = Spanloom::start_with(|config| config.ingest.queue_bytes_max = 4_096).await;
-    // Whoever holds the writers' lock holds up every commit.
-    let mut blocker = server.pool().begin().await.unwrap();
-    sqlx::query("LOCK TABLE spans IN ACCESS EXCLUSIVE MODE").execute(&mut *blocker).await.unwrap();
-    let waiting = tokio::spawn({
-        let mut client = grpc(&server).await;
-        async move { client.export(request((1..=200).map(|id| span(1, id)).collect())).await }
-    });
-    let large = |trace| request(vec![Span { name: "x".repeat(4_096), ..span(trace, 1) }]);
-    let mut status = None;
-    for trace in 2..=200 {
-        // Whoever finds room waits for the commit, which does not come.
-        let patience = std::time::Duration::from_millis(200);
-        let answer = tokio::time::timeout(patience, grpc(&server).await.export(large(trace))).await;
-        if let Ok(Err(error)) = answer {
-            status = Some(error);
-            break;
+async fn a_full_queue_pushes_back_until_there_is_room() {
+    let server = Spanloom::start_with(|config| {
+        config.queue.bytes_max = 40_000;
+        config.queue.segment_bytes = 8_000;
+    })
+    .await;
+    harness::allow_connections(&server, false).await;
+    let large = |trace| request(vec![Span { name: "x".repeat(4_000), ..span(trace, 1) }]);
+    let mut accepted = 0;
+    let status = loop {
+        match grpc(&server).await.export(large(accepted + 1)).await {
+            Ok(_) => accepted += 1,
+            Err(status) => break status,
         }
-    }
-    let status = status.unwrap();
-    assert_eq!(status.code(), Code::ResourceExhausted);
-    assert!(status.get_details_retry_info().is_some(), "ResourceExhausted is final without it");
-    let response = post(&server, "application/x-protobuf", None, large(201).encode_to_vec()).await;
-    assert_eq!(response.status(), StatusCode::TOO_MANY_REQUESTS);
-    assert!(response.headers().contains_key("retry-after"));
-    blocker.rollback().await.unwrap();
-    // The one that waits may have been the one without room.
-    let _ = waiting.await.unwrap();
-    let next = request(vec![Span { span_id: vec![7; 8], ..span(202, 1) }]);
-    let has_room = async {
-        while grpc(&server).await.export(next.clone()).await.is_err() {
-            tokio::task::yield_now().await;
-        }
+        assert!(accepted < 10, "40,000 bytes hold no more");
     };
-    tokio::time::timeout(std::time::Duration::from_secs(20), has_room).await.unwrap();
-    assert!(server.stored_spans().await >= 2, "what waited is stored, and there is room again");
+    assert_eq!(status.code(), Code::Unavailable);
+    assert!(status.get_details_retry_info().is_some(), "clients retry only when told to");
+    let response = post(&server, "application/x-protobuf", None, large(100).encode_to_vec()).await;
+    assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert!(response.headers().contains_key("retry-after"));
+    let native = json!([{"traceId": "1".repeat(32), "spanId": "1".repeat(16), "name": "x".repeat(4_000), "startTime": now_us(), "duration": 1}]);
+    let response = server.client.post(server.url("/api/v1/spans")).json(&native).send().await.unwrap();
+    assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+    harness::allow_connections(&server, true).await;
+    assert_eq!(server.stored_spans().await, accepted as i64, "what was accepted is stored");
+    grpc(&server).await.export(large(100)).await.unwrap();
+    assert_eq!(server.stored_spans().await, accepted as i64 + 1);
+}
+
+/// Catches a request that the database refuses and that stops the queue, costs other requests, or
+/// vanishes without a trace.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_the_database_refuses_is_put_aside() {
+    let seven = span(7, 1);
+    let server = Spanloom::start().await;
+    // Today's partition, to which the constraint goes too.
+    grpc(&server).await.export(request(vec![span(99, 1)])).await.unwrap();
+    assert_eq!(server.stored_spans().await, 1);
+    sqlx::query("ALTER TABLE spans ADD CHECK (duration_ns <> 666)").execute(server.pool()).await.unwrap();
+    let refused = Span { end_time_unix_nano: seven.start_time_unix_nano + 666, ..seven };
+    harness::allow_connections(&server, false).await;
+    for trace in 1..=12 {
+        let sent = if trace == 7 { refused.clone() } else { span(trace, 1) };
+        grpc(&server).await.export(request(vec![sent])).await.unwrap();
+    }
+    harness::allow_connections(&server, true).await;
+    assert_eq!(server.stored_spans().await, 12);
+    let aside: Vec<_> = std::fs::read_dir(server.config.queue_dir().join("refused")).unwrap().collect();
+    assert_eq!(aside.len(), 1);
+    let bytes = std::fs::read(aside[0].as_ref().unwrap().path()).unwrap();
+    let kept = ExportTraceServiceRequest::decode(&bytes[..]).unwrap();
+    assert_eq!(kept.resource_spans[0].scope_spans[0].spans[0].trace_id, refused.trace_id);
 }
 
 /// Catches an ingest port that is open to the world.
@@ -358,12 +377,12 @@ async fn a_native_request_is_stored_whole_or_not_at_all() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_read_only_database_is_worth_another_try() {
     let server = Spanloom::start().await;
-    for statement in [
-        "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET default_transaction_read_only = on', current_database()); END $$",
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()",
-    ] {
-        sqlx::query(statement).execute(server.pool()).await.unwrap();
-    }
-    let status = grpc(&server).await.export(request(vec![span(1, 1)])).await.unwrap_err();
-    assert_eq!(status.code(), Code::Unavailable, "{status:?}");
+    let set = "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET default_transaction_read_only = on', current_database()); END $$";
+    sqlx::query(set).execute(server.pool()).await.unwrap();
+    harness::end_connections(&server).await;
+    grpc(&server).await.export(request(vec![span(1, 1)])).await.unwrap();
+    let reset = "BEGIN READ WRITE; DO $$ BEGIN EXECUTE format('ALTER DATABASE %I RESET default_transaction_read_only', current_database()); END $$; COMMIT";
+    sqlx::raw_sql(reset).execute(server.pool()).await.unwrap();
+    harness::end_connections(&server).await;
+    assert_eq!(server.stored_spans().await, 1);
 }

@@ -4,6 +4,7 @@
 //! test; without it a private PostgreSQL is started.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop there")]
 
+mod crash;
 mod embedded;
 mod harness;
 mod identity;

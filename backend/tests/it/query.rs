@@ -15,6 +15,7 @@ async fn send(server: &Spanloom, body: &Value) {
     let response = post.body(request.encode_to_vec()).send().await.unwrap();
     assert_eq!(response.status(), StatusCode::OK);
     assert!(response.bytes().await.unwrap().is_empty(), "a span was rejected");
+    server.server.settled().await;
 }
 
 fn text(key: &str, value: &str) -> Value {

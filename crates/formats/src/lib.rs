@@ -1,12 +1,14 @@
 //! Wire formats of spans into the one model. Pure: bytes in, spans out.
 
+pub mod limits;
 pub mod native;
 pub mod otlp;
 pub mod otlp_json;
+pub mod protobuf;
 
 use std::time::Duration;
 
-use spanloom_model::{AttrValue, Attributes, Span};
+use spanloom_model::{AttrValue, Attributes, Key, Span, SpanId, TraceId};
 
 /// Why a span was not kept. The names are the `reason` label of the metric
 /// `spanloom_spans_rejected_total`.
@@ -24,6 +26,8 @@ pub enum Rejection {
     TooOld,
     /// The span starts further in the future than clocks may differ.
     InFuture,
+    /// The span's service sends more than it may.
+    ServiceRateLimit,
 }
 
 impl Rejection {
@@ -36,6 +40,7 @@ impl Rejection {
             Self::NegativeDuration => "negative_duration",
             Self::TooOld => "too_old",
             Self::InFuture => "in_future",
+            Self::ServiceRateLimit => "service_rate_limit",
         }
     }
 
@@ -48,16 +53,18 @@ impl Rejection {
             Self::NegativeDuration => "the span ends before it starts",
             Self::TooOld => "the span started before the retention period",
             Self::InFuture => "the span starts in the future: check the clock of its host",
+            Self::ServiceRateLimit => "the service sends more than its rate limit",
         }
     }
 
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
         Self::TraceId,
         Self::SpanId,
         Self::ParentSpanId,
         Self::NegativeDuration,
         Self::TooOld,
         Self::InFuture,
+        Self::ServiceRateLimit,
     ];
 }
 
@@ -70,7 +77,12 @@ pub struct Rejected {
 impl Rejected {
     /// Counts one more.
     pub fn add(&mut self, rejection: Rejection) {
-        self.counts[rejection as usize] += 1;
+        self.add_many(rejection, 1);
+    }
+
+    /// Counts some more.
+    pub fn add_many(&mut self, rejection: Rejection, count: u64) {
+        self.counts[rejection as usize] += count;
     }
 
     /// All of them.
@@ -112,6 +124,9 @@ pub struct TimeBounds {
 }
 
 impl TimeBounds {
+    /// No bounds: for spans whose start was checked before.
+    pub const ANY: Self = Self { oldest_ns: i64::MIN, newest_ns: i64::MAX };
+
     /// Around `now_ns`.
     pub fn around(now_ns: i64, retention: Duration, future: Duration) -> Self {
         Self { oldest_ns: now_ns - nanos(retention), newest_ns: now_ns + nanos(future) }
@@ -139,9 +154,39 @@ fn nanos(duration: Duration) -> i64 {
     i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX)
 }
 
+/// A span's ids as OTLP sends them: bytes of any length.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct RawIds<'a> {
+    pub trace: &'a [u8],
+    pub span: &'a [u8],
+    pub parent: &'a [u8],
+}
+
+impl RawIds<'_> {
+    /// The ids, or what is wrong with them.
+    pub fn check(self) -> Result<(TraceId, SpanId, Option<SpanId>), Rejection> {
+        let trace_id = TraceId::from_bytes(self.trace).map_err(|_| Rejection::TraceId)?;
+        let span_id = SpanId::from_bytes(self.span).map_err(|_| Rejection::SpanId)?;
+        // Empty means root; so do eight zero bytes, which some SDKs send.
+        if self.parent.is_empty() || self.parent == [0; 8] {
+            return Ok((trace_id, span_id, None));
+        }
+        let parent = SpanId::from_bytes(self.parent).map_err(|_| Rejection::ParentSpanId)?;
+        Ok((trace_id, span_id, Some(parent)))
+    }
+}
+
 /// PostgreSQL's text cannot hold NUL: it becomes the replacement character.
 pub(crate) fn clean(text: String) -> String {
-    if text.contains('\0') { text.replace('\0', "\u{fffd}") } else { text }
+    if has_nul(&text) { text.replace('\0', "\u{fffd}") } else { text }
+}
+
+pub(crate) fn clean_key(key: &str) -> Key {
+    if has_nul(key) { key.replace('\0', "\u{fffd}").into() } else { key.into() }
+}
+
+fn has_nul(text: &str) -> bool {
+    memchr::memchr(0, text.as_bytes()).is_some()
 }
 
 /// The same for all text inside a value.
@@ -149,13 +194,14 @@ pub(crate) fn clean_value(value: AttrValue) -> AttrValue {
     match value {
         AttrValue::String(text) => AttrValue::String(clean(text)),
         AttrValue::Array(values) => AttrValue::Array(values.into_iter().map(clean_value).collect()),
-        AttrValue::Map(map) => AttrValue::Map(clean_attributes(&map)),
+        AttrValue::Map(map) => AttrValue::Map(clean_attributes(map)),
         other => other,
     }
 }
 
-pub(crate) fn clean_attributes(attributes: &Attributes) -> Attributes {
-    attributes.iter().map(|(key, value)| (clean(key.to_owned()), clean_value(value.clone()))).collect()
+pub(crate) fn clean_attributes(attributes: Attributes) -> Attributes {
+    let entries = attributes.into_keyed().into_iter();
+    Attributes::from_keyed(entries.map(|(key, value)| (clean_key(&key), clean_value(value))).collect())
 }
 
 #[cfg(test)]

@@ -194,7 +194,7 @@ fn tags(value: Value) -> Result<Attributes, String> {
         return Err("must be an object".to_owned());
     }
     let attributes: Attributes = serde_json::from_value(value).map_err(|error| error.to_string())?;
-    Ok(clean_attributes(&attributes))
+    Ok(clean_attributes(attributes))
 }
 
 #[cfg(test)]

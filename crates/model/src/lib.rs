@@ -12,4 +12,4 @@ mod value;
 
 pub use id::{IdError, SpanId, TraceId};
 pub use span::{Event, Link, Resource, Scope, Span, SpanKind, SpanStatus};
-pub use value::{AttrValue, Attributes};
+pub use value::{AttrValue, Attributes, Key};

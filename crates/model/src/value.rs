@@ -16,6 +16,7 @@ use std::fmt;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use compact_str::CompactString;
 use serde::de::{self, MapAccess, SeqAccess, Visitor};
 use serde::ser::{SerializeMap, SerializeSeq};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -41,13 +42,24 @@ pub enum AttrValue {
     Map(Attributes),
 }
 
+/// An attribute's name. Nearly all are short enough to need no memory of their own.
+pub type Key = CompactString;
+
 /// Attributes sorted by key, each key once.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Attributes(Vec<(String, AttrValue)>);
+pub struct Attributes(Vec<(Key, AttrValue)>);
 
 impl Attributes {
     /// Sorts the entries; of two with the same key the later one stays, as in the SDKs.
-    pub fn from_entries(mut entries: Vec<(String, AttrValue)>) -> Self {
+    pub fn from_entries(entries: Vec<(String, AttrValue)>) -> Self {
+        Self::from_keyed(entries.into_iter().map(|(key, value)| (Key::from(key), value)).collect())
+    }
+
+    /// The same for entries whose keys have the form in which they are kept.
+    pub fn from_keyed(mut entries: Vec<(Key, AttrValue)>) -> Self {
+        if entries.is_sorted_by(|a, b| a.0 < b.0) {
+            return Self(entries);
+        }
         entries.sort_by(|a, b| a.0.cmp(&b.0));
         // `dedup_by` keeps the earlier of two neighbours: swap first, so that the later one stays.
         entries.dedup_by(|later, earlier| {
@@ -77,6 +89,16 @@ impl Attributes {
     /// Entries in the order of their keys.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &AttrValue)> {
         self.0.iter().map(|(key, value)| (key.as_str(), value))
+    }
+
+    /// The entries, to change them and put them back with [`Self::from_keyed`].
+    pub fn into_keyed(self) -> Vec<(Key, AttrValue)> {
+        self.0
+    }
+
+    /// Keeps the entries for which `keep` says so; it may change their values.
+    pub fn retain(&mut self, mut keep: impl FnMut(&str, &mut AttrValue) -> bool) {
+        self.0.retain_mut(|(key, value)| keep(key, value));
     }
 
     /// How many there are.
@@ -211,7 +233,7 @@ impl<'de> Deserialize<'de> for Attributes {
                 while let Some(entry) = access.next_entry()? {
                     entries.push(entry);
                 }
-                Ok(Attributes::from_entries(entries))
+                Ok(Attributes::from_keyed(entries))
             }
         }
         deserializer.deserialize_map(MapVisitor)
@@ -271,7 +293,7 @@ impl<'de> Visitor<'de> for ValueVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<AttrValue, A::Error> {
-        let Some(first) = access.next_key::<String>()? else {
+        let Some(first) = access.next_key::<Key>()? else {
             return Ok(AttrValue::Map(Attributes::default()));
         };
         match first.as_str() {
@@ -287,7 +309,7 @@ impl<'de> Visitor<'de> for ValueVisitor {
         while let Some(entry) = access.next_entry()? {
             entries.push(entry);
         }
-        Ok(AttrValue::Map(Attributes::from_entries(entries)))
+        Ok(AttrValue::Map(Attributes::from_keyed(entries)))
     }
 }
 

@@ -79,10 +79,15 @@ impl Follower {
         let attached = matches!(self.program, Program::Mysql | Program::Sshpass)
             && option.starts_with('p')
             && option.len() > 1;
+        let was = self.program;
+        if was == Program::Sshpass && option.starts_with('p') {
+            // What follows is another program's.
+            self.program = Program::Other;
+        }
         if attached {
             return Some(2..word.len());
         }
-        self.expected = match (option, self.program) {
+        self.expected = match (option, was) {
             ("p", Program::Sshpass) | ("a", Program::Redis) => Expected::Secret,
             ("u" | "U" | "-user" | "-proxy-user", Program::Http) => Expected::Account,
             _ if option.contains(['=', ':', ' ']) => Expected::Anything,

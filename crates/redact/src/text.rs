@@ -103,16 +103,19 @@ impl Redactor {
         }
     }
 
-    /// The text without what was found; `count` hears of each.
+    /// The text without what was found; `count` hears of each. What is not an attribute cannot be
+    /// dropped.
     pub(crate) fn without(
         &self,
         text: &str,
+        is_attribute: bool,
         found: &mut Vec<Found>,
         mut count: impl FnMut(RuleId),
     ) -> Outcome<String> {
         merge(found);
         found.retain(|secret| !is_replaced(&text[secret.range.clone()], secret.rule));
-        if let Some(dropping) = found.iter().find(|secret| self.action(secret.rule) == Action::Drop) {
+        let is_dropping = |secret: &&Found| is_attribute && self.action(secret.rule) == Action::Drop;
+        if let Some(dropping) = found.iter().find(is_dropping) {
             count(dropping.rule);
             return Outcome::Drop;
         }

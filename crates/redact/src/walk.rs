@@ -69,6 +69,31 @@ impl<T> Shared<T> {
     }
 }
 
+/// New values of attributes by index, in order; none for one that goes.
+struct Changes(Vec<(usize, Option<AttrValue>)>);
+
+impl Changes {
+    fn make(self, attributes: &mut Attributes, dropped_count: &mut u32) {
+        let mut changes = self.0.into_iter().peekable();
+        let mut index = 0;
+        attributes.retain(|_, value| {
+            let change = changes.next_if(|(changed, _)| *changed == index);
+            index += 1;
+            match change {
+                None => true,
+                Some((_, Some(new))) => {
+                    *value = new;
+                    true
+                }
+                Some((_, None)) => {
+                    *dropped_count = dropped_count.saturating_add(1);
+                    false
+                }
+            }
+        });
+    }
+}
+
 struct Pass<'r> {
     redactor: &'r Redactor,
     known: RwLockReadGuard<'r, Known>,
@@ -94,60 +119,47 @@ impl Pass<'_> {
     }
 
     fn resource(&mut self, resource: &Resource) -> Option<Resource> {
-        let (attributes, dropped) = self.attributes(&resource.attributes, 0)?;
-        Some(Resource {
-            attributes,
-            dropped_attributes_count: resource.dropped_attributes_count.saturating_add(dropped),
-            schema_url: resource.schema_url.clone(),
-        })
+        let changes = self.changes(&resource.attributes, 0)?;
+        let mut resource = resource.clone();
+        changes.make(&mut resource.attributes, &mut resource.dropped_attributes_count);
+        Some(resource)
     }
 
     fn scope(&mut self, scope: &Scope) -> Option<Scope> {
-        let (attributes, dropped) = self.attributes(&scope.attributes, 0)?;
-        Some(Scope {
-            attributes,
-            dropped_attributes_count: scope.dropped_attributes_count.saturating_add(dropped),
-            ..scope.clone()
-        })
+        let changes = self.changes(&scope.attributes, 0)?;
+        let mut scope = scope.clone();
+        changes.make(&mut scope.attributes, &mut scope.dropped_attributes_count);
+        Some(scope)
     }
 
     fn replace(&mut self, attributes: &mut Attributes, dropped_count: &mut u32) {
-        if let Some((without, dropped)) = self.attributes(attributes, 0) {
-            *attributes = without;
-            *dropped_count = dropped_count.saturating_add(dropped);
+        if let Some(changes) = self.changes(attributes, 0) {
+            changes.make(attributes, dropped_count);
         }
     }
 
     /// A text that is no attribute, so that it cannot be dropped.
     fn free_text(&mut self, text: &mut String, attributes: &Attributes) {
-        if let Outcome::New(without) = self.text(text, Verdict::Name, attributes) {
+        if let Outcome::New(without) = self.text(text, Verdict::Name, attributes, false) {
             *text = without;
         }
     }
 
-    /// The attributes without their secrets and the number of those dropped; none if they hold none.
-    fn attributes(&mut self, attributes: &Attributes, depth: u32) -> Option<(Attributes, u32)> {
-        let mut without: Option<Vec<(String, AttrValue)>> = None;
-        let mut dropped = 0;
+    /// What has to change in attributes; none if they hold no secret.
+    fn changes(&mut self, attributes: &Attributes, depth: u32) -> Option<Changes> {
+        let mut changes = Vec::new();
         for (index, (key, value)) in attributes.iter().enumerate() {
             let outcome = match self.verdict(key) {
-                Verdict::Text(Reading::Text) if is_plain(value) => Outcome::Same,
+                Verdict::Text(Reading::Text) if is_plain(value) => continue,
                 verdict => self.attribute(value, verdict, attributes, depth),
             };
-            if outcome == Outcome::Same {
-                if let Some(without) = &mut without {
-                    without.push((key.to_owned(), value.clone()));
-                }
-                continue;
-            }
-            let before = || attributes.iter().take(index).map(|(key, value)| (key.to_owned(), value.clone()));
-            let without = without.get_or_insert_with(|| before().collect());
             match outcome {
-                Outcome::New(value) => without.push((key.to_owned(), value)),
-                _ => dropped += 1,
+                Outcome::Same => {}
+                Outcome::New(value) => changes.push((index, Some(value))),
+                Outcome::Drop => changes.push((index, None)),
             }
         }
-        without.map(|entries| (Attributes::from_entries(entries), dropped))
+        if changes.is_empty() { None } else { Some(Changes(changes)) }
     }
 
     /// What a key says, from memory if it is known.
@@ -195,14 +207,14 @@ impl Pass<'_> {
             return self.too_deep(value);
         }
         match value {
-            AttrValue::String(text) => match self.text(text, verdict, siblings) {
+            AttrValue::String(text) => match self.text(text, verdict, siblings, true) {
                 Outcome::New(text) => Outcome::New(text.into()),
                 Outcome::Drop => Outcome::Drop,
                 Outcome::Same => Outcome::Same,
             },
             AttrValue::Bytes(bytes) => {
                 let Ok(text) = std::str::from_utf8(bytes) else { return Outcome::Same };
-                match self.text(text, verdict, siblings) {
+                match self.text(text, verdict, siblings, true) {
                     Outcome::New(text) => Outcome::New(AttrValue::Bytes(text.into_bytes())),
                     Outcome::Drop => Outcome::Drop,
                     Outcome::Same => Outcome::Same,
@@ -211,8 +223,13 @@ impl Pass<'_> {
             AttrValue::Array(values) => {
                 array(values, |value| self.value(value, verdict, siblings, depth + 1))
             }
-            AttrValue::Map(map) => match self.attributes(map, depth + 1) {
-                Some((map, _)) => Outcome::New(AttrValue::Map(map)),
+            AttrValue::Map(map) => match self.changes(map, depth + 1) {
+                Some(changes) => {
+                    let mut map = map.clone();
+                    // Spans count the attributes they lost, not what is missing within them.
+                    changes.make(&mut map, &mut 0);
+                    Outcome::New(AttrValue::Map(map))
+                }
                 None => Outcome::Same,
             },
             AttrValue::Null | AttrValue::Bool(_) | AttrValue::Int(_) | AttrValue::Double(_) => Outcome::Same,
@@ -233,7 +250,7 @@ impl Pass<'_> {
                 found.push(Found { range, rule: COMMANDS });
             }
             self.redactor.find_in_text(text, Reading::Text, &judge, &mut found);
-            match self.without(text, &mut found) {
+            match self.without(text, true, &mut found) {
                 Outcome::New(text) => Outcome::New(text.into()),
                 Outcome::Drop => Outcome::Drop,
                 Outcome::Same => Outcome::Same,
@@ -264,20 +281,20 @@ impl Pass<'_> {
     }
 
     fn secret_map(&mut self, map: &Attributes, rule: RuleId, depth: u32) -> Outcome<AttrValue> {
-        let mut is_same = true;
-        let mut entries = Vec::with_capacity(map.len());
-        for (key, value) in map.iter() {
-            let value = match self.secret(value, rule, depth + 1) {
-                Outcome::Same => value.clone(),
+        let mut changes = Vec::new();
+        for (index, (_, value)) in map.iter().enumerate() {
+            match self.secret(value, rule, depth + 1) {
+                Outcome::Same => {}
                 Outcome::Drop => return Outcome::Drop,
-                Outcome::New(value) => {
-                    is_same = false;
-                    value
-                }
-            };
-            entries.push((key.to_owned(), value));
+                Outcome::New(value) => changes.push((index, Some(value))),
+            }
         }
-        if is_same { Outcome::Same } else { Outcome::New(AttrValue::Map(Attributes::from_entries(entries))) }
+        if changes.is_empty() {
+            return Outcome::Same;
+        }
+        let mut map = map.clone();
+        Changes(changes).make(&mut map, &mut 0);
+        Outcome::New(AttrValue::Map(map))
     }
 
     fn too_deep(&mut self, value: &AttrValue) -> Outcome<AttrValue> {
@@ -288,7 +305,13 @@ impl Pass<'_> {
         Outcome::New(hash::MASK.into())
     }
 
-    fn text(&mut self, text: &str, verdict: Verdict, siblings: &Attributes) -> Outcome<String> {
+    fn text(
+        &mut self,
+        text: &str,
+        verdict: Verdict,
+        siblings: &Attributes,
+        is_attribute: bool,
+    ) -> Outcome<String> {
         let redactor = self.redactor;
         let mut found = std::mem::take(&mut self.found);
         found.clear();
@@ -308,13 +331,13 @@ impl Pass<'_> {
                 redactor.find_in_text(text, reading, &judge, &mut found);
             }
         }
-        let outcome = if found.is_empty() { Outcome::Same } else { self.without(text, &mut found) };
+        let outcome = if found.is_empty() { Outcome::Same } else { self.without(text, is_attribute, &mut found) };
         self.found = found;
         outcome
     }
 
-    fn without(&mut self, text: &str, found: &mut Vec<Found>) -> Outcome<String> {
-        self.redactor.without(text, found, |rule| self.redacted.count(rule))
+    fn without(&mut self, text: &str, is_attribute: bool, found: &mut Vec<Found>) -> Outcome<String> {
+        self.redactor.without(text, is_attribute, found, |rule| self.redacted.count(rule))
     }
 
     /// What a name within a text says. Not remembered: texts are many.

@@ -1,24 +1,26 @@
 //! Sockets, authentication, limits and each protocol's own answers.
 
+pub mod bucket;
 pub mod http_body;
 mod http_docs;
+mod limit;
 pub mod native_http;
 pub mod otlp_grpc;
 pub mod otlp_http;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chrono::Utc;
 use spanloom_formats::{Decoded, Rejected, TimeBounds};
 use spanloom_model::Span;
 use tokio::sync::Semaphore;
 
-use super::queue::{Collector, SubmitError};
+use super::queue::{Collector, SubmitError, payload};
+use super::redact::Redaction;
 use crate::config::Config;
-
-/// How long a client should wait before it sends again.
-pub const RETRY_AFTER_SECONDS: u64 = 2;
+use crate::identity::ingest::IngestClient;
+use limit::RateLimits;
 
 /// Requests that are decoded at the same time.
 const DECODING_MAX: usize = 4;
@@ -26,10 +28,33 @@ const DECODING_MAX: usize = 4;
 /// What a decoded span occupies at least.
 const SPAN_BYTES_MIN: usize = 512;
 
+/// What a request came in.
+#[derive(Debug, Clone, Copy)]
+pub struct Protocol {
+    /// For the metrics.
+    pub name: &'static str,
+    /// Whether its answer can say that some spans were stored and others not.
+    pub partial_success: bool,
+}
+
+impl Protocol {
+    /// One whose answer counts what was not stored.
+    pub const fn partial(name: &'static str) -> Self {
+        Self { name, partial_success: true }
+    }
+
+    /// One that stores a request whole or refuses it.
+    pub const fn whole(name: &'static str) -> Self {
+        Self { name, partial_success: false }
+    }
+}
+
 /// What all receivers share. Cheap to clone.
 #[derive(Clone)]
 pub struct Receiver {
     collector: Collector,
+    redaction: Redaction,
+    limits: Arc<RateLimits>,
     /// Decoded spans are many times their bytes on the wire, and not in the queue's count yet.
     decoding: Arc<Semaphore>,
     retention: Duration,
@@ -41,10 +66,12 @@ pub struct Receiver {
 }
 
 impl Receiver {
-    /// A receiver that hands spans to `collector`.
-    pub fn new(collector: Collector, config: &Config) -> Self {
+    /// A receiver that hands spans to `collector`, without their secrets.
+    pub fn new(collector: Collector, redaction: Redaction, config: &Config) -> Self {
         Self {
             collector,
+            redaction,
+            limits: Arc::new(RateLimits::new(config.ingest.limits.clone())),
             decoding: Arc::new(Semaphore::new(DECODING_MAX)),
             retention: config.retention(),
             future: Duration::from_secs(config.ingest.future_seconds_max),
@@ -69,27 +96,47 @@ impl Receiver {
         tokio::task::spawn_blocking(work).await.map_err(|_| SubmitError::Stopping)
     }
 
-    /// Counts what a request held, stores what is worth keeping, and says what is not.
+    /// Counts what a request held, stores what is worth keeping and within the limits of its sender,
+    /// and says what is not.
     pub async fn accept(
         &self,
-        protocol: &'static str,
-        decoded: Decoded,
+        client: &IngestClient,
+        protocol: Protocol,
+        mut decoded: Decoded,
         size_bytes: usize,
     ) -> Result<Rejected, SubmitError> {
+        let received = decoded.spans.len() as u64 + decoded.rejected.total();
+        let paid = self.limits.take(client, protocol, &mut decoded, size_bytes, Instant::now());
+        let paid = paid.map_err(|wait| SubmitError::Limited {
+            retry_after_seconds: wait.as_secs_f64().ceil().max(1.0) as u64,
+        })?;
         let Decoded { spans, rejected } = decoded;
-        count(protocol, &spans, &rejected, size_bytes);
+        count(protocol.name, received, &rejected, size_bytes);
+        let stored = self.store(spans, size_bytes).await;
+        if stored.is_err() {
+            self.limits.give_back(&paid);
+        }
+        stored.map(|()| rejected)
+    }
+
+    async fn store(&self, mut spans: Vec<Span>, size_bytes: usize) -> Result<(), SubmitError> {
+        let redaction = self.redaction.clone();
+        let prepare = move || {
+            redaction.apply(&mut spans);
+            let payload = payload::encode(&spans);
+            (spans, payload)
+        };
+        let (spans, payload) = self.decode(prepare).await?;
         // Small on the wire is not small in memory.
         let held_bytes = size_bytes.max(spans.len() * SPAN_BYTES_MIN);
-        self.collector.submit(spans, held_bytes).await?;
-        Ok(rejected)
+        self.collector.submit(spans, payload.into(), held_bytes).await
     }
 }
 
-fn count(protocol: &'static str, spans: &[Span], rejected: &Rejected, size_bytes: usize) {
-    let total = spans.len() as u64 + rejected.total();
+fn count(protocol: &'static str, received: u64, rejected: &Rejected, size_bytes: usize) {
     metrics::counter!("spanloom_requests_total", "protocol" => protocol).increment(1);
     metrics::counter!("spanloom_received_bytes_total", "protocol" => protocol).increment(size_bytes as u64);
-    metrics::counter!("spanloom_spans_received_total", "protocol" => protocol).increment(total);
+    metrics::counter!("spanloom_spans_received_total", "protocol" => protocol).increment(received);
     for (rejection, number) in rejected.iter() {
         metrics::counter!("spanloom_spans_rejected_total", "reason" => rejection.reason())
             .increment(number);

@@ -5,11 +5,11 @@ use serde::Serialize;
 
 use super::http_body::{self, BodyError};
 use super::http_docs::{IngestRefusals, NativeErrors};
-use super::{RETRY_AFTER_SECONDS, Receiver};
-use spanloom_formats::{Decoded, Rejected, native};
+use super::{Protocol, Receiver};
 use crate::collect::queue::SubmitError;
 use crate::identity::extract::IngestClient;
 use crate::web::{ApiError, ApiResult};
+use spanloom_formats::{Decoded, Rejected, native};
 
 /// How many spans were stored.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -74,7 +74,7 @@ pub struct NativeSpan {
 #[post("/spans")]
 pub async fn receive_spans(
     request: HttpRequest,
-    _client: IngestClient,
+    client: IngestClient,
     payload: web::Payload,
     receiver: web::Data<Receiver>,
 ) -> ApiResult<HttpResponse> {
@@ -102,16 +102,18 @@ pub async fn receive_spans(
     let (spans, size_bytes) = receiver.decode(decode).await.map_err(refused)??;
     let accepted = spans.len();
     let decoded = Decoded { spans, rejected: Rejected::default() };
-    receiver.accept("native", decoded, size_bytes).await.map_err(refused)?;
+    receiver.accept(&client, Protocol::whole("native"), decoded, size_bytes).await.map_err(refused)?;
     Ok(HttpResponse::Ok().json(Accepted { accepted }))
 }
 
 fn refused(error: SubmitError) -> ApiError {
+    let retry_after_seconds = error.retry_after_seconds();
     match error {
-        SubmitError::Full => ApiError::too_many_requests(error.to_string(), RETRY_AFTER_SECONDS),
-        SubmitError::Unavailable | SubmitError::Stopping => {
-            ApiError::unavailable(error.to_string(), RETRY_AFTER_SECONDS)
+        SubmitError::Busy | SubmitError::Limited { .. } => {
+            ApiError::too_many_requests(error.to_string(), retry_after_seconds)
         }
-        SubmitError::Refused => ApiError::internal(error),
+        SubmitError::Full | SubmitError::Unavailable | SubmitError::Stopping => {
+            ApiError::unavailable(error.to_string(), retry_after_seconds)
+        }
     }
 }

@@ -20,8 +20,9 @@ use tonic::transport::server::TcpConnectInfo;
 use tonic::{Code, Request, Response, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
-use super::{RETRY_AFTER_SECONDS, Receiver};
+use super::{Protocol, Receiver};
 use crate::collect::queue::SubmitError;
+use crate::identity::ingest::IngestClient;
 use crate::identity::{Identity, IngestDenied, origin};
 
 /// A message's limit. A message is decoded as a whole before we see it, and decoded spans are many
@@ -67,12 +68,15 @@ where
         self.inner.poll_ready(context)
     }
 
-    fn call(&mut self, request: http::Request<B>) -> Self::Future {
+    fn call(&mut self, mut request: http::Request<B>) -> Self::Future {
         let (identity, mut inner) = (self.identity.clone(), self.inner.clone());
         let (peer, key) = credentials(&request);
         Box::pin(async move {
             match authorize(&identity, peer, key.as_deref()).await {
-                Ok(()) => inner.call(request).await,
+                Ok(client) => {
+                    request.extensions_mut().insert(client);
+                    inner.call(request).await
+                }
                 Err(status) => Ok(status.into_http()),
             }
         })
@@ -91,11 +95,15 @@ fn credentials<B>(request: &http::Request<B>) -> (Option<IpAddr>, Option<String>
     (if relayed { None } else { peer }, key.map(str::to_owned))
 }
 
-async fn authorize(identity: &Identity, peer: Option<IpAddr>, key: Option<&str>) -> Result<(), Status> {
+async fn authorize(
+    identity: &Identity,
+    peer: Option<IpAddr>,
+    key: Option<&str>,
+) -> Result<IngestClient, Status> {
     identity.authorize_ingest(peer, key).await.map_err(|denied| match denied {
         IngestDenied::NoKey | IngestDenied::BadKey => Status::unauthenticated(denied.to_string()),
         IngestDenied::WrongScope => Status::permission_denied(denied.to_string()),
-        IngestDenied::Unavailable(_) => retryable(Code::Unavailable, &denied.to_string()),
+        IngestDenied::Unavailable(_) => retryable(Code::Unavailable, &denied.to_string(), 5),
     })
 }
 
@@ -109,6 +117,7 @@ impl TraceService for OtlpGrpc {
         &self,
         request: Request<ExportTraceServiceRequest>,
     ) -> Result<Response<ExportTraceServiceResponse>, Status> {
+        let client = request.extensions().get::<IngestClient>().cloned().unwrap_or_default();
         let request = request.into_inner();
         let size_bytes = request.encoded_len();
         let bounds = self.receiver.bounds();
@@ -116,7 +125,7 @@ impl TraceService for OtlpGrpc {
         let decoded = decoded.map_err(|error| refused(&error))?;
         let rejected = self
             .receiver
-            .accept("otlp_grpc", decoded, size_bytes)
+            .accept(&client, Protocol::partial("otlp_grpc"), decoded, size_bytes)
             .await
             .map_err(|error| refused(&error))?;
         let partial_success = (rejected.total() > 0).then(|| ExportTracePartialSuccess {
@@ -128,17 +137,15 @@ impl TraceService for OtlpGrpc {
 }
 
 fn refused(error: &SubmitError) -> Status {
-    match error {
-        SubmitError::Full => retryable(Code::ResourceExhausted, &error.to_string()),
-        SubmitError::Unavailable | SubmitError::Stopping => {
-            retryable(Code::Unavailable, &error.to_string())
-        }
-        SubmitError::Refused => Status::internal(error.to_string()),
-    }
+    let code = match error {
+        SubmitError::Busy | SubmitError::Limited { .. } => Code::ResourceExhausted,
+        SubmitError::Full | SubmitError::Unavailable | SubmitError::Stopping => Code::Unavailable,
+    };
+    retryable(code, &error.to_string(), error.retry_after_seconds())
 }
 
 /// OTLP clients come again after `RetryInfo`'s delay; without it `ResourceExhausted` is final.
-fn retryable(code: Code, message: &str) -> Status {
-    let details = ErrorDetails::with_retry_info(Some(Duration::from_secs(RETRY_AFTER_SECONDS)));
+fn retryable(code: Code, message: &str, retry_after_seconds: u64) -> Status {
+    let details = ErrorDetails::with_retry_info(Some(Duration::from_secs(retry_after_seconds)));
     Status::with_error_details(code, message, details)
 }

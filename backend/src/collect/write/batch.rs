@@ -2,39 +2,71 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use chrono::{DateTime, Utc};
 use spanloom_model::{Span, SpanKind, SpanStatus, TraceId, histogram};
+use sqlx::PgConnection;
 
-use super::copy::CopyBuffer;
+use super::copy::{Copy, CopyBuffer};
 use super::dimensions::Ids;
 
-/// COPY statements; the columns are in the order in which [`encode`] puts them.
-pub const COPY_SPANS: &str = "COPY spans (start_time, duration_ns, span_id, parent_span_id, trace_id, \
+/// COPY statements; the columns are in the order in which they are encoded.
+const COPY_SPANS: &str = "COPY spans (start_time, duration_ns, span_id, parent_span_id, trace_id, \
     service_id, operation_id, resource_id, scope_id, weight, flags, kind, status, start_sub_ns, \
     status_message, trace_state, attributes, events, links, dropped_attributes_count, \
     dropped_events_count, dropped_links_count) FROM STDIN (FORMAT BINARY)";
 /// See [`COPY_SPANS`].
-pub const COPY_TRACES: &str = "COPY traces (trace_id, first_start, start_ns, end_ns, root_service_id, \
+const COPY_TRACES: &str = "COPY traces (trace_id, first_start, start_ns, end_ns, root_service_id, \
     root_operation_id, first_service_id, first_operation_id, span_count, error_count, service_ids, \
     service_span_counts, service_error_counts) FROM STDIN (FORMAT BINARY)";
 /// See [`COPY_SPANS`].
-pub const COPY_METRICS: &str = "COPY span_metrics (minute, service_id, operation_id, kind, status, \
+const COPY_METRICS: &str = "COPY span_metrics (minute, service_id, operation_id, kind, status, \
     version, bucket, span_count, duration_ns_sum) FROM STDIN (FORMAT BINARY)";
 
 const MINUTE_US: i64 = 60_000_000;
 
-/// The rows of a batch in binary COPY form.
-pub struct Rows {
-    /// For [`COPY_SPANS`].
-    pub spans: Vec<u8>,
-    /// For [`COPY_TRACES`].
-    pub traces: Vec<u8>,
-    /// For [`COPY_METRICS`].
-    pub metrics: Vec<u8>,
+/// A span to be added.
+pub struct Row<'a> {
+    /// The span.
+    pub span: &'a Span,
+    /// Its dimensions.
+    pub ids: Ids,
+    /// How many spans it stands for.
+    pub weight: f64,
 }
 
-/// Encodes new spans; `ids` runs parallel to `spans`.
-pub fn encode(spans: &[(&Span, Ids)]) -> serde_json::Result<Rows> {
-    Ok(Rows { spans: encode_spans(spans)?, traces: encode_traces(spans), metrics: encode_metrics(spans) })
+/// Bytes that are handed to the database at once. It parses them while the next ones are encoded.
+const CHUNK_BYTES: usize = 256 << 10;
+
+/// Adds spans; returns how many bytes that were.
+pub async fn copy_spans(connection: &mut PgConnection, rows: &[Row<'_>]) -> anyhow::Result<usize> {
+    let mut copy = Copy::begin(connection, COPY_SPANS).await?;
+    for row in rows {
+        encode_span(&mut copy.buffer, row)?;
+        if copy.buffer.len() >= CHUNK_BYTES {
+            copy.flush().await?;
+        }
+    }
+    Ok(copy.finish().await?)
+}
+
+/// Adds the pieces of the spans' traces; returns how many bytes that were.
+pub async fn copy_traces(connection: &mut PgConnection, rows: &[Row<'_>]) -> sqlx::Result<usize> {
+    let mut copy = Copy::begin(connection, COPY_TRACES).await?;
+    encode_traces(&mut copy.buffer, rows);
+    copy.finish().await
+}
+
+/// Adds the spans to the metrics; returns how many bytes that were.
+pub async fn copy_metrics(connection: &mut PgConnection, rows: &[Row<'_>]) -> sqlx::Result<usize> {
+    let mut copy = Copy::begin(connection, COPY_METRICS).await?;
+    encode_metrics(&mut copy.buffer, rows);
+    copy.finish().await
+}
+
+/// The moment in PostgreSQL's resolution.
+pub fn time_us(unix_ns: i64) -> DateTime<Utc> {
+    // Microseconds of an i64 of nanoseconds are always within chrono's range.
+    DateTime::from_timestamp_micros(split_ns(unix_ns).0).unwrap_or_default()
 }
 
 /// Microseconds since the epoch and the nanoseconds below, both as stored.
@@ -42,35 +74,33 @@ pub fn split_ns(unix_ns: i64) -> (i64, i16) {
     (unix_ns.div_euclid(1_000), unix_ns.rem_euclid(1_000) as i16)
 }
 
-fn encode_spans(spans: &[(&Span, Ids)]) -> serde_json::Result<Vec<u8>> {
-    let mut rows = CopyBuffer::with_capacity(spans.len() * 700);
-    for (span, ids) in spans {
-        let (start_us, start_sub_ns) = split_ns(span.start_ns);
-        rows.row(22);
-        rows.timestamp_us(start_us);
-        rows.i64(span.duration_ns);
-        rows.i64(span.span_id.to_i64());
-        rows.i64_or_null(span.parent_span_id.map(spanloom_model::SpanId::to_i64));
-        rows.uuid(span.trace_id.get());
-        rows.i32(ids.service);
-        rows.i32(ids.operation);
-        rows.i32(ids.resource);
-        rows.i32(ids.scope);
-        rows.f32(1.0);
-        rows.i32(span.flags.cast_signed());
-        rows.i16(span.kind.number());
-        rows.i16(span.status.number());
-        rows.i16(start_sub_ns);
-        rows.text_or_null(&span.status_message);
-        rows.text_or_null(&span.trace_state);
-        rows.json(&span.attributes)?;
-        rows.json_or_null(&span.events)?;
-        rows.json_or_null(&span.links)?;
-        rows.count(span.dropped_attributes_count);
-        rows.count(span.dropped_events_count);
-        rows.count(span.dropped_links_count);
-    }
-    Ok(rows.finish())
+fn encode_span(rows: &mut CopyBuffer, row: &Row<'_>) -> serde_json::Result<()> {
+    let Row { span, ids, weight } = row;
+    let (start_us, start_sub_ns) = split_ns(span.start_ns);
+    rows.row(22);
+    rows.timestamp_us(start_us);
+    rows.i64(span.duration_ns);
+    rows.i64(span.span_id.to_i64());
+    rows.i64_or_null(span.parent_span_id.map(spanloom_model::SpanId::to_i64));
+    rows.uuid(span.trace_id.get());
+    rows.i32(ids.service);
+    rows.i32(ids.operation);
+    rows.i32(ids.resource);
+    rows.i32(ids.scope);
+    rows.f32(*weight as f32);
+    rows.i32(span.flags.cast_signed());
+    rows.i16(span.kind.number());
+    rows.i16(span.status.number());
+    rows.i16(start_sub_ns);
+    rows.text_or_null(&span.status_message);
+    rows.text_or_null(&span.trace_state);
+    rows.json(&span.attributes)?;
+    rows.json_or_null(&span.events)?;
+    rows.json_or_null(&span.links)?;
+    rows.count(span.dropped_attributes_count);
+    rows.count(span.dropped_events_count);
+    rows.count(span.dropped_links_count);
+    Ok(())
 }
 
 /// What a batch knows of a trace.
@@ -85,9 +115,9 @@ struct Piece {
     services: BTreeMap<i32, (i32, i32)>,
 }
 
-fn encode_traces(spans: &[(&Span, Ids)]) -> Vec<u8> {
+fn encode_traces(buffer: &mut CopyBuffer, rows: &[Row<'_>]) {
     let mut pieces: HashMap<TraceId, Piece> = HashMap::new();
-    for (span, ids) in spans {
+    for Row { span, ids, .. } in rows {
         let end_ns = span.start_ns.saturating_add(span.duration_ns);
         let piece = pieces.entry(span.trace_id).or_insert_with(|| Piece {
             start_ns: span.start_ns,
@@ -116,24 +146,22 @@ fn encode_traces(spans: &[(&Span, Ids)]) -> Vec<u8> {
         service.1 += error;
     }
 
-    let mut rows = CopyBuffer::with_capacity(pieces.len() * 250);
     for (trace_id, piece) in &pieces {
-        rows.row(13);
-        rows.uuid(trace_id.get());
-        rows.timestamp_us(split_ns(piece.start_ns).0);
-        rows.i64(piece.start_ns);
-        rows.i64(piece.end_ns);
-        rows.i32_or_null(piece.root.map(|(_, ids)| ids.service));
-        rows.i32_or_null(piece.root.map(|(_, ids)| ids.operation));
-        rows.i32(piece.first.service);
-        rows.i32(piece.first.operation);
-        rows.i32(piece.span_count);
-        rows.i32(piece.error_count);
-        rows.i32_array(piece.services.keys().copied());
-        rows.i32_array(piece.services.values().map(|(spans, _)| *spans));
-        rows.i32_array(piece.services.values().map(|(_, errors)| *errors));
+        buffer.row(13);
+        buffer.uuid(trace_id.get());
+        buffer.timestamp_us(split_ns(piece.start_ns).0);
+        buffer.i64(piece.start_ns);
+        buffer.i64(piece.end_ns);
+        buffer.i32_or_null(piece.root.map(|(_, ids)| ids.service));
+        buffer.i32_or_null(piece.root.map(|(_, ids)| ids.operation));
+        buffer.i32(piece.first.service);
+        buffer.i32(piece.first.operation);
+        buffer.i32(piece.span_count);
+        buffer.i32(piece.error_count);
+        buffer.i32_array(piece.services.keys().copied());
+        buffer.i32_array(piece.services.values().map(|(spans, _)| *spans));
+        buffer.i32_array(piece.services.values().map(|(_, errors)| *errors));
     }
-    rows.finish()
 }
 
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
@@ -147,9 +175,9 @@ struct MetricKey<'a> {
     bucket: i16,
 }
 
-fn encode_metrics(spans: &[(&Span, Ids)]) -> Vec<u8> {
+fn encode_metrics(buffer: &mut CopyBuffer, rows: &[Row<'_>]) {
     let mut metrics: BTreeMap<MetricKey, (f64, f64)> = BTreeMap::new();
-    for (span, ids) in spans {
+    for Row { span, ids, weight } in rows {
         let start_us = split_ns(span.start_ns).0;
         let key = MetricKey {
             minute_us: start_us - start_us.rem_euclid(MINUTE_US),
@@ -161,24 +189,22 @@ fn encode_metrics(spans: &[(&Span, Ids)]) -> Vec<u8> {
             bucket: histogram::bucket_of(span.duration_ns),
         };
         let (count, duration_ns) = metrics.entry(key).or_default();
-        *count += 1.0;
-        *duration_ns += span.duration_ns as f64;
+        *count += weight;
+        *duration_ns += span.duration_ns as f64 * weight;
     }
 
-    let mut rows = CopyBuffer::with_capacity(metrics.len() * 110);
     for (key, (count, duration_ns)) in &metrics {
-        rows.row(9);
-        rows.timestamp_us(key.minute_us);
-        rows.i32(key.service);
-        rows.i32(key.operation);
-        rows.i16(key.kind.number());
-        rows.i16(key.status.number());
-        rows.text(key.version);
-        rows.i16(key.bucket);
-        rows.f64(*count);
-        rows.f64(*duration_ns);
+        buffer.row(9);
+        buffer.timestamp_us(key.minute_us);
+        buffer.i32(key.service);
+        buffer.i32(key.operation);
+        buffer.i16(key.kind.number());
+        buffer.i16(key.status.number());
+        buffer.text(key.version);
+        buffer.i16(key.bucket);
+        buffer.f64(*count);
+        buffer.f64(*duration_ns);
     }
-    rows.finish()
 }
 
 #[cfg(test)]

@@ -1,8 +1,13 @@
 //! PostgreSQL's binary COPY format, as "Binary Format" in the documentation of COPY tells it.
 
+use sqlx::PgConnection;
+use sqlx::postgres::PgCopyIn;
 use uuid::Uuid;
 
 const SIGNATURE: &[u8] = b"PGCOPY\n\xff\r\n\0";
+
+/// Bytes of a COPY message at most.
+const MESSAGE_BYTES_MAX: usize = 1 << 20;
 
 /// Microseconds from the Unix epoch to PostgreSQL's, 2000-01-01.
 const EPOCH_US: i64 = 946_684_800_000_000;
@@ -10,19 +15,59 @@ const EPOCH_US: i64 = 946_684_800_000_000;
 /// The type of int4 elements in an array's header.
 const INT4_OID: u32 = 23;
 
+/// A COPY under way.
+pub struct Copy<'c> {
+    sink: PgCopyIn<&'c mut PgConnection>,
+    /// Rows that are not sent yet.
+    pub buffer: CopyBuffer,
+    sent_bytes: usize,
+}
+
+impl<'c> Copy<'c> {
+    /// Begins the statement.
+    pub async fn begin(connection: &'c mut PgConnection, statement: &str) -> sqlx::Result<Self> {
+        let sink = connection.copy_in_raw(statement).await?;
+        Ok(Self { sink, buffer: CopyBuffer::new(), sent_bytes: 0 })
+    }
+
+    /// Sends what is in the buffer.
+    pub async fn flush(&mut self) -> sqlx::Result<()> {
+        self.sent_bytes += self.buffer.len();
+        self.sink.send(&self.buffer.bytes[..]).await?;
+        self.buffer.bytes.clear();
+        Ok(())
+    }
+
+    /// Ends the statement; returns how many bytes were sent.
+    pub async fn finish(mut self) -> sqlx::Result<usize> {
+        self.buffer.bytes.extend_from_slice(&(-1_i16).to_be_bytes());
+        // COPY takes large messages, but a sender had better not hold one of gigabytes.
+        for chunk in self.buffer.bytes.chunks(MESSAGE_BYTES_MAX) {
+            self.sink.send(chunk).await?;
+        }
+        self.sink.finish().await?;
+        Ok(self.sent_bytes + self.buffer.len())
+    }
+}
+
 /// Rows in binary form. Each row is begun with its number of columns, then every column is put.
 pub struct CopyBuffer {
     bytes: Vec<u8>,
 }
 
 impl CopyBuffer {
-    /// An empty one, with the header and room for `capacity` bytes.
-    pub fn with_capacity(capacity: usize) -> Self {
-        let mut bytes = Vec::with_capacity(capacity + 21);
+    /// The header alone.
+    fn new() -> Self {
+        let mut bytes = Vec::with_capacity(512 << 10);
         bytes.extend_from_slice(SIGNATURE);
         // No flags, no header extension.
         bytes.extend_from_slice(&[0; 8]);
         Self { bytes }
+    }
+
+    /// Bytes that wait.
+    pub fn len(&self) -> usize {
+        self.bytes.len()
     }
 
     /// Begins a row.
@@ -137,11 +182,5 @@ impl CopyBuffer {
         for value in values {
             self.i32(value);
         }
-    }
-
-    /// The whole, with the trailer.
-    pub fn finish(mut self) -> Vec<u8> {
-        self.bytes.extend_from_slice(&(-1_i16).to_be_bytes());
-        self.bytes
     }
 }

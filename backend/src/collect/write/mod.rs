@@ -1,196 +1,293 @@
-//! The writer: batches of spans, each in one transaction.
+//! The writer: drains the queue in large batches, each in one transaction with the queue's position.
 //!
-//! One transaction at a time writes spans, over all servers of a database: a lock in PostgreSQL
-//! orders them, so that looking for duplicates and adding spans cannot interleave. A span is a
-//! duplicate if trace id, span id, start and kind are equal: a resent span is. Two different spans
-//! that share an id by mistake are both kept, and the trace view warns about them.
+//! A transaction holds the locks of the slots that its spans belong to, so that looking for
+//! duplicates and adding spans cannot interleave with another writer. Whatever goes wrong, the
+//! writer starts again at the positions that the database has: what was committed is not repeated,
+//! what was not is read once more. Its memory of spans is only ever too large, which costs a look.
 
 mod batch;
 mod copy;
 mod dimensions;
+mod lookup;
+mod progress;
+mod refused;
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashSet};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context;
-use chrono::{DateTime, NaiveDate, Utc};
-use spanloom_model::{Span, SpanId, SpanKind, TraceId};
+use chrono::{NaiveDate, Utc};
+use spanloom_model::Span;
 use sqlx::PgConnection;
-use tokio::sync::mpsc;
+use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::queue::{Submission, SubmitError};
+use super::dedup::{Filter, Key, key};
+use super::queue::disk::DiskReader;
+use super::queue::{Appetite, Batch};
 use crate::config::Config;
 use crate::store::{Flavour, Store};
-use dimensions::{Dimensions, Ids};
+use batch::{Row, time_us};
+use dimensions::Dimensions;
+use progress::Positions;
 
-/// The lock that orders writers: any number that nobody else takes.
-const WRITER_LOCK: i64 = 0x5350_414e_4c4f_4f4d;
+/// Slots of the table `write_slots`.
+const SLOTS: i16 = 16;
 
 /// Batches of this size go straight into TimescaleDB's columnstore.
 const DIRECT_COMPRESS_SPANS_MIN: usize = 5_000;
 
-/// How long a batch is retried while the database is away. Clients wait meanwhile; longer, and
-/// they time out without having been told to come again.
-const RETRY_FOR: Duration = Duration::from_secs(3);
-
 /// An attempt that takes longer has lost its database without noticing.
-const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(30);
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Bytes per COPY message.
-const COPY_CHUNK_BYTES: usize = 1 << 20;
+/// How long the writer waits for spans before it looks around.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// Pauses between attempts while the database is away.
+const PAUSE_MIN: Duration = Duration::from_millis(50);
+const PAUSE_MAX: Duration = Duration::from_secs(3);
+
+/// After `close`, what is queued gets this long; the rest waits in the queue for the next start.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The end of the queue that talks to the database.
 pub struct Writer {
     store: Store,
-    batch_spans_max: usize,
+    source: DiskReader,
+    /// Who we are in `write_slots`.
+    owner: Uuid,
+    slots: Vec<i16>,
+    filter: Option<Filter>,
+    filter_bytes_max: usize,
+    newest_start_ns: i64,
+    positions: Positions,
+    appetite: Appetite,
     dimensions: Dimensions,
     /// Days (UTC) whose partitions are known to exist.
     days: HashSet<NaiveDate>,
-}
-
-type Key = (TraceId, SpanId, i64, SpanKind);
-
-fn key(span: &Span) -> Key {
-    (span.trace_id, span.span_id, span.start_ns, span.kind)
+    written: watch::Sender<u64>,
+    /// Up to this position one request is written at a time, to find the one that is refused.
+    careful_to: u64,
+    /// This one is put aside.
+    refuse: Option<u64>,
+    refused_dir: PathBuf,
 }
 
 impl Writer {
-    /// A writer that knows nothing of the database yet.
-    pub fn new(store: Store, config: &Config) -> Self {
-        Self {
+    /// A writer that knows nothing of the database yet, and where to learn how far it is.
+    pub fn new(store: Store, source: DiskReader, config: &Config) -> (Self, watch::Receiver<u64>) {
+        let (written, progress) = watch::channel(0);
+        let writer = Self {
             store,
-            batch_spans_max: config.ingest.batch_spans_max,
+            source,
+            owner: Uuid::new_v4(),
+            slots: (0..SLOTS).collect(),
+            filter: None,
+            filter_bytes_max: config.ingest.dedup_bytes_max,
+            newest_start_ns: 0,
+            positions: Positions::default(),
+            appetite: Appetite {
+                spans_max: config.ingest.batch_spans_max,
+                patience: PATIENCE,
+                linger: Duration::from_millis(config.ingest.linger_ms),
+            },
             dimensions: Dimensions::default(),
             days: HashSet::new(),
-        }
+            written,
+            careful_to: 0,
+            refuse: None,
+            refused_dir: config.queue_dir().join("refused"),
+        };
+        (writer, progress)
     }
 
-    /// Writes until every [`super::Collector`] is gone, or `close` is cancelled, and the queue is
-    /// empty. After `close` nothing more is let in: a connection that never ends must not keep the
-    /// server from stopping.
-    pub async fn run(mut self, mut queue: mpsc::UnboundedReceiver<Submission>, close: CancellationToken) {
+    /// Writes until `close` is cancelled and the queue is drained, or does not drain in time.
+    pub async fn run(mut self, close: CancellationToken) {
+        let mut pause = PAUSE_MIN;
         loop {
-            let first = tokio::select! {
-                biased;
-                first = queue.recv() => first,
-                () = close.cancelled(), if !queue.is_closed() => {
-                    queue.close();
-                    continue;
+            let position = self.positions.written_to;
+            let outcome = tokio::select! {
+                outcome = self.drain(&close) => outcome,
+                () = overdue(&close) => {
+                    tracing::warn!("the queue is not drained; what is left in it is written after the next start");
+                    return;
                 }
             };
-            let Some(first) = first else { return };
-            let mut spans = first.spans.len();
-            let mut submissions = vec![first];
-            while spans < self.batch_spans_max {
-                let Ok(next) = queue.try_recv() else { break };
-                spans += next.spans.len();
-                submissions.push(next);
-            }
-            self.write(submissions).await;
-        }
-    }
-
-    /// Writes a batch and tells everybody who waits for it.
-    async fn write(&mut self, submissions: Vec<Submission>) {
-        let spans: Vec<&Span> = submissions.iter().flat_map(|submission| &submission.spans).collect();
-        let mut outcome = self.write_with_retries(&spans).await;
-        if outcome == Err(SubmitError::Refused) && submissions.len() > 1 {
-            // One request must not cost the others: find it.
-            for submission in submissions {
-                let spans: Vec<&Span> = submission.spans.iter().collect();
-                outcome = self.write_with_retries(&spans).await;
-                answer(submission, outcome);
-            }
-            return;
-        }
-        for submission in submissions {
-            answer(submission, outcome.clone());
-        }
-    }
-
-    async fn write_with_retries(&mut self, spans: &[&Span]) -> Result<(), SubmitError> {
-        let started = Instant::now();
-        let mut pause = Duration::from_millis(50);
-        loop {
-            let attempt = Instant::now();
-            let outcome = tokio::time::timeout(ATTEMPT_TIMEOUT, self.try_write(spans)).await;
-            // A commit that happened all the same is found as duplicates the next time.
-            let timed_out = |_| Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()).into());
-            let error = match outcome.unwrap_or_else(timed_out) {
-                Ok(written) => {
-                    metrics::histogram!("spanloom_write_duration_seconds")
-                        .record(attempt.elapsed().as_secs_f64());
-                    metrics::counter!("spanloom_spans_written_total").increment(written as u64);
-                    metrics::counter!("spanloom_spans_duplicate_total")
-                        .increment((spans.len() - written) as u64);
-                    return Ok(());
-                }
-                Err(error) => error,
-            };
+            let Err(error) = outcome else { return };
             metrics::counter!("spanloom_write_errors_total").increment(1);
             // Whatever failed, the database may not be the one that the caches remember.
             self.dimensions.clear();
             self.days.clear();
             if !is_transient(&error) {
-                tracing::error!(spans = spans.len(), "spans refused by the database: {error:#}");
-                return Err(SubmitError::Refused);
+                self.narrow(&error);
+                continue;
             }
-            if started.elapsed() + pause > RETRY_FOR {
-                tracing::warn!(spans = spans.len(), "spans not written, clients will retry: {error:#}");
-                return Err(SubmitError::Unavailable);
+            if self.positions.written_to > position {
+                pause = PAUSE_MIN;
             }
+            tracing::warn!("spans wait in the queue, the database does not take them now: {error:#}");
             tokio::time::sleep(pause).await;
-            pause *= 2;
+            pause = (pause * 2).min(PAUSE_MAX);
         }
     }
 
-    /// One transaction. Repeating it does no harm: what is stored already is left out. Returns how
-    /// many spans were new.
-    async fn try_write(&mut self, spans: &[&Span]) -> anyhow::Result<usize> {
-        let ids = self.dimensions.resolve(&self.store.writers, spans).await?;
-        self.ensure_partitions(spans).await.context("partitions")?;
-
-        let mut transaction = self.store.writers.begin().await?;
-        // Somebody who holds the lock and hangs must not hold everybody.
-        sqlx::query("SET LOCAL lock_timeout = '5s'").execute(&mut *transaction).await?;
-        sqlx::query("SELECT pg_advisory_xact_lock($1)")
-            .bind(WRITER_LOCK)
-            .execute(&mut *transaction)
-            .await?;
-        let mut seen = stored_keys(&mut transaction, spans).await.context("looking for duplicates")?;
-        let new: Vec<(&Span, Ids)> =
-            spans.iter().copied().zip(ids).filter(|(span, _)| seen.insert(key(span))).collect();
-        if new.is_empty() {
-            transaction.rollback().await?;
-            return Ok(0);
+    /// The database refuses something in the batch: a fault of ours. One request must not cost the
+    /// others, nor stop the queue: find it and put it aside.
+    fn narrow(&mut self, error: &anyhow::Error) {
+        let at = self.positions.counted_to;
+        if at < self.careful_to {
+            tracing::error!(position = at, "a request is refused by the database: {error:#}");
+            self.refuse = Some(at);
+        } else {
+            tracing::error!("a batch is refused by the database, looking for the request: {error:#}");
+            self.careful_to = at + self.appetite.spans_max as u64;
         }
-        let rows = tokio::task::block_in_place(|| batch::encode(&new))?;
-        let direct = self.store.flavour == Flavour::Timescale && new.len() >= DIRECT_COMPRESS_SPANS_MIN;
+    }
+
+    async fn drain(&mut self, close: &CancellationToken) -> anyhow::Result<()> {
+        self.recover().await?;
+        loop {
+            let mut appetite = self.appetite;
+            if self.positions.counted_to < self.careful_to {
+                appetite.spans_max = 1;
+            }
+            if close.is_cancelled() {
+                appetite.patience = Duration::ZERO;
+            }
+            let batch = tokio::select! {
+                batch = self.source.next(appetite) => batch?,
+                // Do not wait out the patience. What was read meanwhile is read again.
+                () = close.cancelled(), if !close.is_cancelled() => {
+                    self.source.seek(self.positions.counted_to);
+                    continue;
+                }
+            };
+            if batch.records.is_empty() {
+                if close.is_cancelled() {
+                    return Ok(());
+                }
+                continue;
+            }
+            let attempt = tokio::time::timeout(ATTEMPT_TIMEOUT, self.write(batch)).await;
+            // A commit that happened all the same is seen in the positions.
+            attempt.unwrap_or_else(|_| Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()).into()))?;
+        }
+    }
+
+    /// Goes back to what the database knows.
+    async fn recover(&mut self) -> anyhow::Result<()> {
+        let mut connection = self.store.writers.acquire().await?;
+        self.positions = progress::read_positions(&mut connection, self.source.id()).await?;
+        self.source.seek(self.positions.written_to);
+        self.source.done(self.positions.written_to);
+        self.written.send_replace(self.positions.written_to);
+        Ok(())
+    }
+
+    /// One transaction.
+    async fn write(&mut self, batch: Batch) -> anyhow::Result<()> {
+        let started = Instant::now();
+        let Some(end) = batch.records.last().map(|record| record.position + 1) else { return Ok(()) };
+        let accepted_ns = batch.records.first().map_or(0, |record| record.time_ns);
+        let received: usize = batch.records.iter().map(|record| record.spans.len()).sum();
+        let mut spans = Vec::with_capacity(received);
+        for record in batch.records {
+            if self.refuse == Some(record.position) {
+                refused::keep(&self.refused_dir, record.position, &record.spans);
+                continue;
+            }
+            spans.extend(record.spans);
+        }
+
+        let store = self.store.clone();
+        let mut transaction = store.writers.begin().await?;
+        progress::lock_slots(&mut transaction, &self.slots).await?;
+        self.claim(&mut transaction).await?;
+        let spans =
+            self.without_duplicates(&mut transaction, spans).await.context("looking for duplicates")?;
+        self.newest_start_ns = spans.iter().map(|span| span.start_ns).fold(self.newest_start_ns, i64::max);
+        let bytes = if spans.is_empty() { 0 } else { self.add(&mut transaction, &spans).await? };
+        let positions = Positions { written_to: end, counted_to: end };
+        progress::save_slots(&mut transaction, &self.slots, self.owner, self.newest_start_ns).await?;
+        progress::save_positions(&mut transaction, self.source.id(), positions).await?;
+        transaction.commit().await?;
+
+        self.positions = positions;
+        self.source.done(positions.written_to);
+        self.written.send_replace(positions.written_to);
+        tell(&Told { started, accepted_ns, received, written: spans.len(), bytes });
+        Ok(())
+    }
+
+    /// Makes sure that what the filter calls new is new: if somebody else wrote since, it starts
+    /// afresh above everything that was ever written.
+    async fn claim(&mut self, connection: &mut PgConnection) -> sqlx::Result<()> {
+        let (is_ours, newest_start_ns) = progress::read_slots(connection, &self.slots, self.owner).await?;
+        if !is_ours {
+            self.filter = None;
+        }
+        self.newest_start_ns = self.newest_start_ns.max(newest_start_ns);
+        if self.filter.is_none() {
+            self.filter = Some(Filter::new(self.filter_bytes_max, newest_start_ns));
+        }
+        Ok(())
+    }
+
+    /// The spans that are neither stored nor in the batch a second time, in order.
+    async fn without_duplicates(
+        &mut self,
+        connection: &mut PgConnection,
+        mut spans: Vec<Span>,
+    ) -> anyhow::Result<Vec<Span>> {
+        let Some(filter) = &mut self.filter else { return Ok(spans) };
+        let is_suspect: Vec<bool> = spans.iter().map(|span| !filter.insert(span)).collect();
+        let suspects: Vec<&Span> =
+            spans.iter().zip(&is_suspect).filter_map(|(span, suspect)| suspect.then_some(span)).collect();
+        if suspects.is_empty() {
+            return Ok(spans);
+        }
+        metrics::counter!("spanloom_spans_looked_up_total").increment(suspects.len() as u64);
+        let suspect_keys: HashSet<Key> = suspects.iter().map(|span| key(span)).collect();
+        let mut seen = lookup::stored_keys(connection, &suspects).await?;
+        // A suspect may be the second of this batch.
+        let certain = spans.iter().zip(&is_suspect).filter(|(_, suspect)| !**suspect);
+        seen.extend(certain.map(|(span, _)| key(span)).filter(|key| suspect_keys.contains(key)));
+        let mut suspect = is_suspect.iter();
+        spans.retain(|span| !suspect.next().copied().unwrap_or_default() || seen.insert(key(span)));
+        Ok(spans)
+    }
+
+    /// Adds spans, their traces and their metrics; returns how many bytes went to the database.
+    async fn add(&mut self, connection: &mut PgConnection, spans: &[Span]) -> anyhow::Result<usize> {
+        let references: Vec<&Span> = spans.iter().collect();
+        let ids = self.dimensions.resolve(&self.store.writers, &references).await?;
+        self.ensure_partitions(spans).await.context("partitions")?;
+        let rows: Vec<Row> =
+            spans.iter().zip(ids).map(|(span, ids)| Row { span, ids, weight: 1.0 }).collect();
+
+        let direct = self.store.flavour == Flavour::Timescale && rows.len() >= DIRECT_COMPRESS_SPANS_MIN;
         if direct {
             sqlx::query("SET LOCAL timescaledb.enable_direct_compress_copy = on")
-                .execute(&mut *transaction)
+                .execute(&mut *connection)
                 .await?;
         }
-        copy(&mut transaction, batch::COPY_SPANS, &rows.spans).await.context("adding spans")?;
+        let mut bytes = batch::copy_spans(connection, &rows).await.context("adding spans")?;
         if direct {
             // The few rows of the other tables would make columnstore batches of a handful each.
             sqlx::query("SET LOCAL timescaledb.enable_direct_compress_copy = off")
-                .execute(&mut *transaction)
+                .execute(&mut *connection)
                 .await?;
         }
-        copy(&mut transaction, batch::COPY_TRACES, &rows.traces).await.context("adding traces")?;
-        copy(&mut transaction, batch::COPY_METRICS, &rows.metrics).await.context("adding metrics")?;
-        transaction.commit().await?;
-        let bytes = rows.spans.len() + rows.traces.len() + rows.metrics.len();
-        metrics::counter!("spanloom_written_bytes_total").increment(bytes as u64);
-        Ok(new.len())
+        bytes += batch::copy_traces(connection, &rows).await.context("adding traces")?;
+        bytes += batch::copy_metrics(connection, &rows).await.context("adding metrics")?;
+        Ok(bytes)
     }
 
     /// Makes sure that every span's day has its partitions.
-    async fn ensure_partitions(&mut self, spans: &[&Span]) -> sqlx::Result<()> {
+    async fn ensure_partitions(&mut self, spans: &[Span]) -> sqlx::Result<()> {
         let days: BTreeSet<NaiveDate> =
             spans.iter().map(|span| time_us(span.start_ns).date_naive()).collect();
         for day in days {
@@ -205,89 +302,36 @@ impl Writer {
     }
 }
 
-fn answer(submission: Submission, outcome: Result<(), SubmitError>) {
-    // A client that went away does not want to know; its spans are stored all the same.
-    let _ = submission.done.send(outcome);
+/// Returns when the time to drain is over.
+async fn overdue(close: &CancellationToken) {
+    close.cancelled().await;
+    tokio::time::sleep(DRAIN_TIMEOUT).await;
 }
 
-fn time_us(unix_ns: i64) -> DateTime<Utc> {
-    // Microseconds of an i64 of nanoseconds are always within chrono's range.
-    DateTime::from_timestamp_micros(batch::split_ns(unix_ns).0).unwrap_or_default()
+/// What the metrics tell of a batch.
+struct Told {
+    started: Instant,
+    accepted_ns: i64,
+    received: usize,
+    written: usize,
+    bytes: usize,
 }
 
-/// Which of the spans are stored already, as keys.
-///
-/// One look per hour of start times: a single straggler would otherwise stretch the range over
-/// everything between, and a columnstore has no index that would make up for it.
-async fn stored_keys(connection: &mut PgConnection, spans: &[&Span]) -> anyhow::Result<HashSet<Key>> {
-    const HOUR_NS: i64 = 3_600_000_000_000;
-    let mut hours: BTreeMap<i64, Vec<&Span>> = BTreeMap::new();
-    for span in spans {
-        hours.entry(span.start_ns.div_euclid(HOUR_NS)).or_default().push(span);
-    }
-    let mut keys = HashSet::new();
-    for spans in hours.values() {
-        keys.extend(stored_keys_within(connection, spans).await?);
-    }
-    Ok(keys)
-}
-
-async fn stored_keys_within(connection: &mut PgConnection, spans: &[&Span]) -> anyhow::Result<Vec<Key>> {
-    let traces: HashSet<Uuid> = spans.iter().map(|span| Uuid::from_u128(span.trace_id.get())).collect();
-    let traces: Vec<Uuid> = traces.into_iter().collect();
-    let span_ids: Vec<i64> = spans.iter().map(|span| span.span_id.to_i64()).collect();
-    let starts = spans.iter().map(|span| span.start_ns);
-    let (Some(first), Some(last)) = (starts.clone().min(), starts.max()) else {
-        return Ok(Vec::new());
-    };
-    // The bounds let PostgreSQL skip all other partitions.
-    let rows: Vec<(Uuid, i64, DateTime<Utc>, i16, i16)> = sqlx::query_as(
-        "SELECT trace_id, span_id, start_time, start_sub_ns, kind FROM spans
-         WHERE trace_id = ANY($1) AND span_id = ANY($2) AND start_time BETWEEN $3 AND $4",
-    )
-    .bind(traces)
-    .bind(span_ids)
-    .bind(time_us(first))
-    .bind(time_us(last))
-    .fetch_all(connection)
-    .await?;
-    rows.into_iter()
-        .map(|(trace, span, start, sub_ns, kind)| {
-            let start_ns = start.timestamp_micros() * 1_000 + i64::from(sub_ns);
-            let kind = SpanKind::from_number(i32::from(kind));
-            Ok((TraceId::new(trace.as_u128())?, SpanId::from_i64(span)?, start_ns, kind))
-        })
-        .collect()
-}
-
-async fn copy(connection: &mut PgConnection, statement: &str, rows: &[u8]) -> sqlx::Result<()> {
-    let mut sink = connection.copy_in_raw(statement).await?;
-    for chunk in rows.chunks(COPY_CHUNK_BYTES) {
-        if let Err(error) = sink.send(chunk).await {
-            sink.abort("the connection failed").await?;
-            return Err(error);
-        }
-    }
-    sink.finish().await?;
-    Ok(())
+fn tell(told: &Told) {
+    let age_ns = Utc::now().timestamp_nanos_opt().unwrap_or(0) - told.accepted_ns;
+    metrics::histogram!("spanloom_write_duration_seconds").record(told.started.elapsed().as_secs_f64());
+    metrics::gauge!("spanloom_queue_age_seconds").set(age_ns.max(0) as f64 / 1e9);
+    metrics::counter!("spanloom_spans_written_total").increment(told.written as u64);
+    metrics::counter!("spanloom_spans_duplicate_total").increment((told.received - told.written) as u64);
+    metrics::counter!("spanloom_written_bytes_total").increment(told.bytes as u64);
 }
 
 /// Whether the same spans may be accepted later. Only what the database says of the data itself is
 /// final: a read-only standby, a lost password, a full disk pass.
 fn is_transient(error: &anyhow::Error) -> bool {
-    let Some(error) = error.downcast_ref::<sqlx::Error>() else {
-        return false;
-    };
-    let sqlx::Error::Database(database) = error else {
-        return matches!(
-            error,
-            sqlx::Error::Io(_)
-                | sqlx::Error::Tls(_)
-                | sqlx::Error::Protocol(_)
-                | sqlx::Error::PoolTimedOut
-                | sqlx::Error::PoolClosed
-                | sqlx::Error::WorkerCrashed
-        );
+    let Some(sqlx::Error::Database(database)) = error.downcast_ref::<sqlx::Error>() else {
+        // Whatever is not the database's word may pass too. What does not is told again and again.
+        return true;
     };
     // Classes of SQLSTATE: data exception, integrity constraint, program limit. A partition that
     // was dropped under us is a check violation too, and is made again by the next attempt.

@@ -11,6 +11,7 @@ mod leftover;
 mod place;
 mod process;
 mod running;
+mod supervise;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -20,8 +21,11 @@ use anyhow::Context;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
 use sqlx::{Connection, Executor};
 
+use account::Account;
+use binaries::Binaries;
 use place::SocketDir;
 use process::Postmaster;
+pub use supervise::Supervised;
 
 /// Recovery after a crash reads the log since the last checkpoint; `max_wal_size` bounds it.
 const READY_TIMEOUT: Duration = Duration::from_mins(10);
@@ -36,11 +40,9 @@ const PORT: u16 = 5432;
 #[derive(Debug)]
 pub struct EmbeddedPostgres {
     process: Postmaster,
+    launch: Launch,
     // Order matters: the socket's folder goes before the lock lets another server in.
     socket: SocketDir,
-    data: PathBuf,
-    major: u32,
-    timescale: bool,
     _lock: File,
 }
 
@@ -65,22 +67,16 @@ impl EmbeddedPostgres {
             .await
             .context("preparing PostgreSQL panicked")??;
 
-        let process = process::spawn(prepared.command)?;
-        let postgres = Self {
-            process,
-            socket: prepared.socket,
-            data: prepared.data,
-            major: prepared.major,
-            timescale: prepared.timescale,
-            _lock: prepared.lock,
-        };
+        let process = process::spawn(prepared.launch.command())?;
+        let Prepared { launch, socket, lock } = prepared;
+        let postgres = Self { process, launch, socket, _lock: lock };
         let mut connection = postgres.wait_until_ready().await?;
         create_role_and_database(&mut connection).await?;
         connection.close().await.context("closing the superuser's connection")?;
         tracing::info!(
-            major = postgres.major,
-            timescaledb = postgres.timescale,
-            data = %postgres.data.display(),
+            major = postgres.major(),
+            timescaledb = postgres.has_timescale(),
+            data = %postgres.launch.data.display(),
             start_ms = started.elapsed().as_millis() as u64,
             "private PostgreSQL is ready"
         );
@@ -94,12 +90,12 @@ impl EmbeddedPostgres {
 
     /// PostgreSQL's major version, 15 to 18.
     pub fn major(&self) -> u32 {
-        self.major
+        self.launch.binaries.major
     }
 
     /// Whether TimescaleDB's library is loaded, so that `CREATE EXTENSION timescaledb` works.
     pub fn has_timescale(&self) -> bool {
-        self.timescale
+        self.launch.binaries.has_timescale()
     }
 
     /// The process id of PostgreSQL's postmaster.
@@ -111,6 +107,22 @@ impl EmbeddedPostgres {
     /// that did not ask for this has lost its database.
     pub async fn ended(&self) -> String {
         self.process.ended().await
+    }
+
+    /// Starts PostgreSQL again after it has ended, at the same socket, and waits until it answers:
+    /// connection pools find it again by themselves.
+    ///
+    /// # Errors
+    /// If it does not start. It may be tried again.
+    pub async fn revive(&mut self) -> anyhow::Result<()> {
+        let (data, binaries) = (self.launch.data.clone(), self.launch.binaries.clone());
+        // Its backends may outlive a killed postmaster for a moment.
+        tokio::task::spawn_blocking(move || leftover::stop_and_clear(&data, &binaries))
+            .await
+            .context("clearing up after PostgreSQL panicked")??;
+        self.process = process::spawn(self.launch.command())?;
+        self.wait_until_ready().await?.close().await.context("closing the superuser's connection")?;
+        Ok(())
     }
 
     /// Ends open transactions and stops PostgreSQL; waits until it has written everything.
@@ -156,12 +168,38 @@ fn connect_options(socket: &Path, role: &str, database: &str) -> PgConnectOption
 }
 
 struct Prepared {
-    command: std::process::Command,
+    launch: Launch,
     socket: SocketDir,
-    data: PathBuf,
-    major: u32,
-    timescale: bool,
     lock: File,
+}
+
+/// How the process is started, also a second time.
+#[derive(Debug)]
+struct Launch {
+    binaries: Binaries,
+    account: Option<Account>,
+    data: PathBuf,
+    socket_setting: String,
+    settings: Vec<(String, String)>,
+}
+
+impl Launch {
+    fn command(&self) -> std::process::Command {
+        let mut command = account::command(&self.binaries.dir.join("postgres"), self.account.as_ref());
+        command.arg("-D").arg(&self.data);
+        let mut set = |name: &str, value: &str| {
+            command.arg("-c").arg(format!("{name}={value}"));
+        };
+        // On the command line, so that nothing in the data directory makes it listen elsewhere.
+        set("listen_addresses", "");
+        set("port", &PORT.to_string());
+        set("unix_socket_permissions", "0700");
+        set("unix_socket_directories", &self.socket_setting);
+        for (name, value) in &self.settings {
+            set(name, value);
+        }
+        command
+    }
 }
 
 /// Everything up to the start of the process. Blocks: files, `initdb`, waiting for leftovers.
@@ -183,24 +221,12 @@ fn prepare(data_dir: &Path, settings: &[(String, String)]) -> anyhow::Result<Pre
         let fsync_off = settings.iter().any(|(name, value)| name == "fsync" && value == "off");
         cluster::initialise(binaries, &data, account.as_ref(), !fsync_off)?;
     }
-    let timescale = binaries.has_timescale();
-    cluster::write_settings(&data, timescale, account.as_ref())?;
+    cluster::write_settings(&data, binaries.has_timescale(), account.as_ref())?;
 
     tracing::info!(major = binaries.major, binaries = %binaries.dir.display(), "starting PostgreSQL");
-    let mut command = account::command(&binaries.dir.join("postgres"), account.as_ref());
-    command.arg("-D").arg(&data);
-    let mut set = |name: &str, value: &str| {
-        command.arg("-c").arg(format!("{name}={value}"));
-    };
-    // On the command line, so that nothing in the data directory makes it listen elsewhere.
-    set("listen_addresses", "");
-    set("port", &PORT.to_string());
-    set("unix_socket_permissions", "0700");
-    set("unix_socket_directories", &socket.setting());
-    for (name, value) in settings {
-        set(name, value);
-    }
-    Ok(Prepared { command, socket, data, major: binaries.major, timescale, lock })
+    let (binaries, socket_setting) = (binaries.clone(), socket.setting());
+    let launch = Launch { binaries, account, data, socket_setting, settings: settings.to_vec() };
+    Ok(Prepared { launch, socket, lock })
 }
 
 async fn create_role_and_database(connection: &mut PgConnection) -> anyhow::Result<()> {

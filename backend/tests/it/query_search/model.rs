@@ -66,6 +66,7 @@ pub(super) async fn send(server: &Spanloom, spans: &[Span]) {
     let response = request.body(body).send().await.unwrap();
     assert_eq!(response.status(), StatusCode::OK);
     assert!(response.bytes().await.unwrap().is_empty(), "a span was rejected");
+    server.server.settled().await;
 }
 
 pub(super) fn otlp(span: &Span) -> OtlpSpan {

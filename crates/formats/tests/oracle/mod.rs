@@ -1,4 +1,5 @@
-//! OTLP protobuf messages into the model; see `opentelemetry/proto/trace/v1/trace.proto`.
+//! OTLP read by `prost`, and its messages made into the model: what our own decoder has to equal.
+//! Slow and plain; for tests and benchmarks.
 
 use std::sync::Arc;
 
@@ -8,14 +9,24 @@ use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, Key
 use opentelemetry_proto::tonic::resource::v1::Resource as ProtoResource;
 use opentelemetry_proto::tonic::trace::v1::Span as ProtoSpan;
 use opentelemetry_proto::tonic::trace::v1::span as proto_span;
+use prost::Message as _;
 use spanloom_model::{
     AttrValue, Attributes, Event, Link, Resource, Scope, Span, SpanId, SpanKind, SpanStatus, TraceId,
 };
 
-use super::{Decoded, Rejected, Rejection, TimeBounds, clean};
+use spanloom_formats::{Decoded, Rejected, Rejection, TimeBounds};
 
-/// Turns a request into spans. Never fails: what cannot be kept is counted.
-pub fn decode(request: ExportTraceServiceRequest, bounds: TimeBounds) -> Decoded {
+/// Reads a request with prost.
+pub fn decode(body: &[u8], bounds: TimeBounds) -> Result<Decoded, prost::DecodeError> {
+    ExportTraceServiceRequest::decode(body).map(|request| model(request, bounds))
+}
+
+/// PostgreSQL's text cannot hold NUL.
+fn clean(text: String) -> String {
+    if text.contains('\0') { text.replace('\0', "\u{fffd}") } else { text }
+}
+
+fn model(request: ExportTraceServiceRequest, bounds: TimeBounds) -> Decoded {
     let mut spans = Vec::new();
     let mut rejected = Rejected::default();
     for resource_spans in request.resource_spans {
@@ -143,123 +154,5 @@ fn value(any: Option<AnyValue>) -> AttrValue {
             AttrValue::Array(array.values.into_iter().map(|v| value(Some(v))).collect())
         }
         Some(Value::KvlistValue(list)) => AttrValue::Map(attributes(list.values)),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use opentelemetry_proto::tonic::common::v1::{ArrayValue, KeyValueList};
-    use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Status};
-
-    const BOUNDS: TimeBounds = TimeBounds { oldest_ns: 1_000, newest_ns: 1_000_000 };
-
-    fn proto_span() -> ProtoSpan {
-        ProtoSpan {
-            trace_id: vec![1; 16],
-            span_id: vec![2; 8],
-            name: "op".into(),
-            start_time_unix_nano: 2_000,
-            end_time_unix_nano: 5_000,
-            ..ProtoSpan::default()
-        }
-    }
-
-    fn decode_spans(spans: Vec<ProtoSpan>) -> Decoded {
-        let scope_spans = vec![ScopeSpans { spans, ..ScopeSpans::default() }];
-        let resource_spans = vec![ResourceSpans { scope_spans, ..ResourceSpans::default() }];
-        decode(ExportTraceServiceRequest { resource_spans }, BOUNDS)
-    }
-
-    fn any(value: Value) -> AnyValue {
-        AnyValue { value: Some(value) }
-    }
-
-    #[test]
-    fn a_bad_span_does_not_poison_its_batch() {
-        let bad = [
-            ProtoSpan { trace_id: vec![0; 16], ..proto_span() },
-            ProtoSpan { trace_id: vec![1; 8], ..proto_span() },
-            ProtoSpan { span_id: vec![], ..proto_span() },
-            ProtoSpan { parent_span_id: vec![1; 3], ..proto_span() },
-            ProtoSpan { end_time_unix_nano: 1_999, ..proto_span() },
-            ProtoSpan { start_time_unix_nano: 999, ..proto_span() },
-            ProtoSpan { start_time_unix_nano: 1_000_001, ..proto_span() },
-        ];
-        let mut spans = vec![proto_span()];
-        spans.extend(bad);
-        let decoded = decode_spans(spans);
-        assert_eq!(decoded.spans.len(), 1);
-        let rejected: Vec<_> = decoded.rejected.iter().collect();
-        assert_eq!(
-            rejected,
-            [
-                (Rejection::TraceId, 2),
-                (Rejection::SpanId, 1),
-                (Rejection::ParentSpanId, 1),
-                (Rejection::NegativeDuration, 1),
-                (Rejection::TooOld, 1),
-                (Rejection::InFuture, 1),
-            ]
-        );
-    }
-
-    #[test]
-    fn every_value_type_is_kept() {
-        let list = KeyValueList {
-            values: vec![KeyValue {
-                key: "k".into(),
-                value: Some(any(Value::BoolValue(true))),
-                ..KeyValue::default()
-            }],
-        };
-        let array = ArrayValue {
-            values: vec![AnyValue { value: Some(Value::IntValue(1)) }, AnyValue { value: None }],
-        };
-        let cases = [
-            ("array", Value::ArrayValue(array), AttrValue::Array(vec![AttrValue::Int(1), AttrValue::Null])),
-            ("bytes", Value::BytesValue(vec![0, 1]), AttrValue::Bytes(vec![0, 1])),
-            ("double", Value::DoubleValue(1.0), AttrValue::Double(1.0)),
-            (
-                "map",
-                Value::KvlistValue(list),
-                AttrValue::Map([("k".to_owned(), true.into())].into_iter().collect()),
-            ),
-            ("nul", Value::StringValue("a\0b".into()), "a\u{fffd}b".into()),
-        ];
-        let attributes = cases
-            .iter()
-            .map(|(key, value, _)| KeyValue {
-                key: (*key).into(),
-                value: Some(any(value.clone())),
-                ..KeyValue::default()
-            })
-            .collect();
-        let decoded = decode_spans(vec![ProtoSpan { attributes, ..proto_span() }]);
-        for (key, _, expected) in &cases {
-            assert_eq!(decoded.spans[0].attributes.get(key), Some(expected), "{key}");
-        }
-    }
-
-    #[test]
-    fn zero_parents_are_roots_and_broken_links_count_as_dropped() {
-        let link = |byte| proto_span::Link {
-            trace_id: vec![byte; 16],
-            span_id: vec![byte; 8],
-            ..proto_span::Link::default()
-        };
-        let decoded = decode_spans(vec![ProtoSpan {
-            parent_span_id: vec![0; 8],
-            links: vec![link(0), link(7)],
-            dropped_links_count: 3,
-            status: Some(Status { code: 2, message: "boom".into() }),
-            ..proto_span()
-        }]);
-        let span = &decoded.spans[0];
-        assert_eq!(span.parent_span_id, None);
-        assert_eq!(span.links.len(), 1);
-        assert_eq!(span.dropped_links_count, 4);
-        assert_eq!((span.status, span.status_message.as_str()), (SpanStatus::Error, "boom"));
-        assert_eq!(span.resource.service_name(), "unknown_service");
     }
 }

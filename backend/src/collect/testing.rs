@@ -1,0 +1,30 @@
+//! Spans for unit tests.
+
+use std::sync::Arc;
+
+use spanloom_model::{Attributes, Resource, Scope, Span, SpanId, SpanKind, SpanStatus, TraceId};
+
+/// A span with hardly anything in it.
+pub fn span(trace: u128, span: u64) -> Span {
+    Span {
+        trace_id: TraceId::new(trace).unwrap(),
+        span_id: SpanId::new(span).unwrap(),
+        parent_span_id: None,
+        trace_state: String::new(),
+        flags: 0,
+        name: "op".to_owned(),
+        kind: SpanKind::Server,
+        start_ns: 1_700_000_000_000_000_000,
+        duration_ns: 1_000,
+        attributes: Attributes::default(),
+        dropped_attributes_count: 0,
+        events: Vec::new(),
+        dropped_events_count: 0,
+        links: Vec::new(),
+        dropped_links_count: 0,
+        status: SpanStatus::Unset,
+        status_message: String::new(),
+        resource: Arc::new(Resource::default()),
+        scope: Arc::new(Scope::default()),
+    }
+}
