@@ -369,8 +369,7 @@ impl Config {
             "ingest.future_seconds_max: must be at most 86400 (a day)"
         );
         // The hash key does not matter for whether the rules are acceptable.
-        Redactor::new(&self.redaction, &[0; 32])
-            .map_err(|error| anyhow::anyhow!("redaction.{error}"))?;
+        Redactor::new(&self.redaction, &[0; 32]).map_err(|error| anyhow::anyhow!("redaction.{error}"))?;
         if let Some(url) = &self.storage.database_url {
             url.parse::<sqlx::postgres::PgConnectOptions>()
                 .map_err(|_| anyhow::anyhow!("storage.database_url: not a postgres:// URL"))?;

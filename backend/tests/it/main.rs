@@ -14,3 +14,5 @@ mod openapi;
 mod operate;
 mod query;
 mod query_search;
+mod rate_limits;
+mod redaction;

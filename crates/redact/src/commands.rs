@@ -123,7 +123,8 @@ fn word(bytes: &[u8], at: usize) -> (usize, usize, usize) {
         let end = memchr::memchr(quote, &bytes[at + 1..]).map_or(bytes.len(), |length| at + 1 + length);
         return (at + 1, end, end + 1);
     }
-    let end = bytes[at..].iter().position(u8::is_ascii_whitespace).map_or(bytes.len(), |length| at + length);
+    let end =
+        bytes[at..].iter().position(u8::is_ascii_whitespace).map_or(bytes.len(), |length| at + length);
     (at, end, end)
 }
 

@@ -35,12 +35,8 @@ pub(crate) const UNKNOWN: Dialect =
 
 const POSTGRES: Dialect = Dialect { dollar_quotes: true, nested_comments: true, ..ANSI };
 
-const MYSQL: Dialect = Dialect {
-    backslash_escapes: Some(true),
-    double_quoted_strings: true,
-    mysql_comments: true,
-    ..ANSI
-};
+const MYSQL: Dialect =
+    Dialect { backslash_escapes: Some(true), double_quoted_strings: true, mysql_comments: true, ..ANSI };
 
 /// The dialect of a system by its `db.system.name` or `db.system`; none if its statements are not SQL.
 pub(crate) fn of(system: Option<&str>) -> Option<Dialect> {
@@ -60,8 +56,10 @@ pub(crate) fn of(system: Option<&str>) -> Option<Dialect> {
         "mssql" | "microsoft.sql_server" | "mssqlcompact" | "sybase" => Dialect { brackets: true, ..ANSI },
         "sqlite" => Dialect { brackets: true, ..ANSI },
         "oracle" | "oracle.db" => Dialect { q_quotes: true, ..ANSI },
-        "redis" | "memcached" | "mongodb" | "elasticsearch" | "opensearch" | "dynamodb" | "aws.dynamodb"
-        | "couchdb" | "hbase" | "geode" | "valkey" | "azure.cosmosdb" | "cosmosdb" => return None,
+        "redis" | "memcached" | "mongodb" | "elasticsearch" | "opensearch" | "dynamodb"
+        | "aws.dynamodb" | "couchdb" | "hbase" | "geode" | "valkey" | "azure.cosmosdb" | "cosmosdb" => {
+            return None;
+        }
         "db2" | "ibm.db2" | "trino" | "presto" | "derby" | "h2" | "h2database" | "hsqldb" | "firebird"
         | "firebirdsql" | "teradata" => ANSI,
         _ => UNKNOWN,

@@ -53,6 +53,10 @@ impl Redacted {
 
     /// Rules that found something: name and number of secrets.
     pub fn by_rule(&self) -> impl Iterator<Item = (&str, u64)> {
-        self.names.iter().map(String::as_str).zip(self.counts.iter().copied()).filter(|(_, count)| *count > 0)
+        self.names
+            .iter()
+            .map(String::as_str)
+            .zip(self.counts.iter().copied())
+            .filter(|(_, count)| *count > 0)
     }
 }

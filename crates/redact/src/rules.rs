@@ -28,7 +28,7 @@ pub enum Action {
     Drop,
     /// The secret becomes `***`; what stands around it stays.
     Mask,
-    /// The secret becomes `hmac-` and 32 hexadecimal digits, the same for the same secret on all
+    /// The secret becomes `hmac_` and 32 hexadecimal digits, the same for the same secret on all
     /// servers of a database, so that it can still be searched for and grouped by.
     Hash,
 }
@@ -167,10 +167,9 @@ fn compile<'r>(
             return wrong("pattern", format!("must have 1 to {PATTERN_BYTES_MAX} bytes"));
         }
         // On its own first: within brackets, `a)|(b` would be accepted.
-        let checked = Regex::new(pattern)
-            .and_then(|_| {
-                builder(pattern).case_insensitive(list == "keys").size_limit(COMPILED_BYTES_MAX).build()
-            });
+        let checked = Regex::new(pattern).and_then(|_| {
+            builder(pattern).case_insensitive(list == "keys").size_limit(COMPILED_BYTES_MAX).build()
+        });
         match checked {
             Ok(regex) => compiled.push(Compiled { regex, action, name: name.to_owned() }),
             Err(error) => return wrong("pattern", error.to_string()),

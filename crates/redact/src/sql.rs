@@ -125,9 +125,7 @@ impl Lexer<'_> {
             b'#' if self.dialect.mysql_comments => self.line_comment(),
             b'/' if self.peek(1) == b'*' => self.block_comment(),
             b'\'' => self.string(b'\'', self.dialect.backslash_escapes),
-            b'"' if self.dialect.double_quoted_strings => {
-                self.string(b'"', self.dialect.backslash_escapes)
-            }
+            b'"' if self.dialect.double_quoted_strings => self.string(b'"', self.dialect.backslash_escapes),
             b'"' | b'`' => self.quoted_identifier(byte),
             b'[' if self.dialect.brackets => self.quoted_identifier(b']'),
             b'$' => self.dollar(),

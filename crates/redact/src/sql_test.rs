@@ -24,35 +24,44 @@ fn check(system: &str, cases: &[(&str, &str)]) {
 
 #[test]
 fn literals_of_every_sort() {
-    check("postgresql", &[
-        ("SELECT * FROM users WHERE name = 'ann' AND age > 42", "SELECT * FROM users WHERE name = ? AND age > ?"),
-        ("SELECT 'it''s', '', 'a'\n'b'", "SELECT ?, ?, ?\n?"),
-        ("SELECT 1, 1.5, .5, 1e10, 1.5E-3, 0xFF, 1_000, -7", "SELECT ?, ?, ?, ?, ?, ?, ?, -?"),
-        ("SELECT E'a\\'b', N'x', X'1F', B'01', U&'\\0041'", "SELECT ?, ?, ?, ?, ?"),
-        ("SELECT $$a'b$$, $t$ $$ 1 $t$, $1", "SELECT ?, ?, $1"),
-        ("SELECT 'C:\\', 'x'", "SELECT ?, ?"),
-        ("SELECT DATE '2020-01-01' + INTERVAL '1 day'", "SELECT DATE ? + INTERVAL ?"),
-        ("SELECT a::int, '1'::text, CAST('2' AS int)", "SELECT a::int, ?::text, CAST(? AS int)"),
-        ("ALTER USER app PASSWORD 's3cret'", "ALTER USER app PASSWORD ?"),
-        ("SELECT 'cut sho", "SELECT ?"),
-        ("SELECT $$cut sho", "SELECT ?"),
-        ("VALUES (1,'a'),(2,'b')", "VALUES (?,?),(?,?)"),
-        ("SELECT 'größe', größe FROM t", "SELECT ?, größe FROM t"),
-        ("a BETWEEN 1AND 2", "a BETWEEN ? ?"),
-    ]);
+    check(
+        "postgresql",
+        &[
+            (
+                "SELECT * FROM users WHERE name = 'ann' AND age > 42",
+                "SELECT * FROM users WHERE name = ? AND age > ?",
+            ),
+            ("SELECT 'it''s', '', 'a'\n'b'", "SELECT ?, ?, ?\n?"),
+            ("SELECT 1, 1.5, .5, 1e10, 1.5E-3, 0xFF, 1_000, -7", "SELECT ?, ?, ?, ?, ?, ?, ?, -?"),
+            ("SELECT E'a\\'b', N'x', X'1F', B'01', U&'\\0041'", "SELECT ?, ?, ?, ?, ?"),
+            ("SELECT $$a'b$$, $t$ $$ 1 $t$, $1", "SELECT ?, ?, $1"),
+            ("SELECT 'C:\\', 'x'", "SELECT ?, ?"),
+            ("SELECT DATE '2020-01-01' + INTERVAL '1 day'", "SELECT DATE ? + INTERVAL ?"),
+            ("SELECT a::int, '1'::text, CAST('2' AS int)", "SELECT a::int, ?::text, CAST(? AS int)"),
+            ("ALTER USER app PASSWORD 's3cret'", "ALTER USER app PASSWORD ?"),
+            ("SELECT 'cut sho", "SELECT ?"),
+            ("SELECT $$cut sho", "SELECT ?"),
+            ("VALUES (1,'a'),(2,'b')", "VALUES (?,?),(?,?)"),
+            ("SELECT 'größe', größe FROM t", "SELECT ?, größe FROM t"),
+            ("a BETWEEN 1AND 2", "a BETWEEN ? ?"),
+        ],
+    );
 }
 
 #[test]
 fn lists_become_one() {
-    check("postgresql", &[
-        ("x IN (1, 2, 3)", "x IN (?)"),
-        ("x NOT IN ('a', 'b') AND y in (-1,+2)", "x NOT IN (?) AND y in (-?)"),
-        ("x IN (1)", "x IN (?)"),
-        ("x IN (1, $2, 3)", "x IN (?, $2, ?)"),
-        ("x IN (SELECT 1, 2)", "x IN (SELECT ?, ?)"),
-        ("x IN (1, f(2), 3)", "x IN (?, f(?), ?)"),
-        ("x IN (1, /* two */ 2", "x IN (?, /* two */ ?"),
-    ]);
+    check(
+        "postgresql",
+        &[
+            ("x IN (1, 2, 3)", "x IN (?)"),
+            ("x NOT IN ('a', 'b') AND y in (-1,+2)", "x NOT IN (?) AND y in (-?)"),
+            ("x IN (1)", "x IN (?)"),
+            ("x IN (1, $2, 3)", "x IN (?, $2, ?)"),
+            ("x IN (SELECT 1, 2)", "x IN (SELECT ?, ?)"),
+            ("x IN (1, f(2), 3)", "x IN (?, f(?), ?)"),
+            ("x IN (1, /* two */ 2", "x IN (?, /* two */ ?"),
+        ],
+    );
 }
 
 /// Catches a lexer that changes statements that hold nothing.
@@ -75,21 +84,30 @@ fn without_literals_nothing_changes() {
 
 #[test]
 fn dialects() {
-    check("mysql", &[
-        ("SELECT \"bob\", 'it\\'s', `a'b`, _utf8'x'", "SELECT ?, ?, `a'b`, ?"),
-        ("SELECT 1 # it's\n, 2 -- it's\n", "SELECT ? # it's\n, ? -- it's\n"),
-        ("SELECT a--'b'", "SELECT a--?"),
-        ("SELECT /*!50000 'x' */ y", "SELECT /*!50000 ? */ y"),
-        ("SELECT 'a\\\\', 'b'", "SELECT ?, ?"),
-    ]);
-    check("microsoft.sql_server", &[
-        ("SELECT [col 1], [a]]2] FROM #t WHERE b = N'x'", "SELECT [col 1], [a]]2] FROM #t WHERE b = ?"),
-        ("EXEC p @a = 'x', @b = 1", "EXEC p @a = ?, @b = ?"),
-    ]);
-    check("oracle.db", &[
-        ("SELECT q'[it's]', nq'!a'b!', Q'(x' FROM dual", "SELECT ?, ?, ?"),
-        ("SELECT a FROM t WHERE b = :1", "SELECT a FROM t WHERE b = :1"),
-    ]);
+    check(
+        "mysql",
+        &[
+            ("SELECT \"bob\", 'it\\'s', `a'b`, _utf8'x'", "SELECT ?, ?, `a'b`, ?"),
+            ("SELECT 1 # it's\n, 2 -- it's\n", "SELECT ? # it's\n, ? -- it's\n"),
+            ("SELECT a--'b'", "SELECT a--?"),
+            ("SELECT /*!50000 'x' */ y", "SELECT /*!50000 ? */ y"),
+            ("SELECT 'a\\\\', 'b'", "SELECT ?, ?"),
+        ],
+    );
+    check(
+        "microsoft.sql_server",
+        &[
+            ("SELECT [col 1], [a]]2] FROM #t WHERE b = N'x'", "SELECT [col 1], [a]]2] FROM #t WHERE b = ?"),
+            ("EXEC p @a = 'x', @b = 1", "EXEC p @a = ?, @b = ?"),
+        ],
+    );
+    check(
+        "oracle.db",
+        &[
+            ("SELECT q'[it's]', nq'!a'b!', Q'(x' FROM dual", "SELECT ?, ?, ?"),
+            ("SELECT a FROM t WHERE b = :1", "SELECT a FROM t WHERE b = :1"),
+        ],
+    );
     check("postgresql", &[("SELECT a[1], j #>> '{a}', \"x\"", "SELECT a[?], j #>> ?, \"x\"")]);
     check("cassandra", &[("SELECT * FROM t WHERE k = $$a'b$$", "SELECT * FROM t WHERE k = ?")]);
     assert_eq!(dialect::of(Some("redis")), None, "not SQL");
@@ -122,8 +140,16 @@ fn statements_among_names() {
         assert!(is_statement(name), "{name}");
     }
     for name in [
-        "", "SELECT shop", "DELETE /users/42", "Update 5 items, set by 3", "GET /from/1", "selection from 5",
-        "CREATE order 5", "call 911", "INSERT shop.orders", "db.query 5",
+        "",
+        "SELECT shop",
+        "DELETE /users/42",
+        "Update 5 items, set by 3",
+        "GET /from/1",
+        "selection from 5",
+        "CREATE order 5",
+        "call 911",
+        "INSERT shop.orders",
+        "db.query 5",
     ] {
         assert!(!is_statement(name), "{name}");
     }
@@ -137,9 +163,9 @@ fn any_dialect() -> impl Strategy<Value = Dialect> {
 /// Pieces that a lexer stumbles over.
 fn any_sql() -> impl Strategy<Value = String> {
     let pieces = [
-        "'", "''", "\"", "`", "\\", "\\'", "$", "$$", "$a$", "--", "-- ", "/*", "*/", "#", "\n", " ", "(", ")",
-        ",", "IN", "in (", "E'", "q'[", "]'", "[", "]", "1", "2.5", "1e", "1e+5", "0x1F", ".", "..", "?", "$1",
-        ":a", "::", "@", "%s", "a", "ä", "N", "U&'", "_utf8'", "*", "-", "+",
+        "'", "''", "\"", "`", "\\", "\\'", "$", "$$", "$a$", "--", "-- ", "/*", "*/", "#", "\n", " ", "(",
+        ")", ",", "IN", "in (", "E'", "q'[", "]'", "[", "]", "1", "2.5", "1e", "1e+5", "0x1F", ".", "..",
+        "?", "$1", ":a", "::", "@", "%s", "a", "ä", "N", "U&'", "_utf8'", "*", "-", "+",
     ];
     let piece = prop_oneof![prop::sample::select(pieces.to_vec()).prop_map(str::to_owned), any::<String>()];
     prop::collection::vec(piece, 0..24).prop_map(|pieces| pieces.concat())

@@ -137,7 +137,6 @@ impl Redactor {
     /// What takes the place of a secret. A place that cannot be dropped is masked.
     pub(crate) fn replacement(&self, secret: &str, rule: RuleId) -> String {
         match (self.action(rule), rule) {
-            (Action::Hash, SQL) => format!("'{}'", self.hasher.hash(secret.as_bytes())),
             (Action::Hash, _) => self.hasher.hash(secret.as_bytes()),
             (_, SQL) => "?".to_owned(),
             (_, _) => hash::MASK.to_owned(),
@@ -147,10 +146,7 @@ impl Redactor {
 
 /// Whether nothing has to be done to a secret any more.
 pub(crate) fn is_replaced(secret: &str, rule: RuleId) -> bool {
-    if rule == SQL {
-        return secret == "?" || hash::is_replaced(secret.trim_matches('\''));
-    }
-    secret.is_empty() || hash::is_replaced(secret)
+    secret.is_empty() || hash::is_replaced(secret) || (rule == SQL && secret == "?")
 }
 
 /// Orders ranges and joins those that overlap; the one that begins first gives the rule.

@@ -36,7 +36,7 @@ const PATTERNS: &[(&str, Shape)] = &[
     ("bearer ", Shape::Bearer),
     ("basic ", Shape::Basic),
     ("-----BEGIN ", Shape::Pem),
-    ("slk_", Shape::Word(20)), // Spanloom
+    ("slk_", Shape::Word(20)),     // Spanloom
     ("AKIA", Shape::Capitals(16)), // AWS
     ("ASIA", Shape::Capitals(16)),
     ("ABIA", Shape::Capitals(16)),
@@ -62,7 +62,7 @@ const PATTERNS: &[(&str, Shape)] = &[
     ("xapp-", Shape::Word(10)),
     ("hooks.slack.com/services/", Shape::Line(10)),
     ("discord.com/api/webhooks/", Shape::Line(20)), // Discord
-    ("sk_live_", Shape::Word(10)), // Stripe
+    ("sk_live_", Shape::Word(10)),                  // Stripe
     ("sk_test_", Shape::Word(10)),
     ("rk_live_", Shape::Word(10)),
     ("rk_test_", Shape::Word(10)),
@@ -74,18 +74,18 @@ const PATTERNS: &[(&str, Shape)] = &[
     ("SG.", Shape::Line(32)),      // SendGrid
     ("npm_", Shape::Word(30)),
     ("pypi-AgE", Shape::Word(20)),
-    ("hf_", Shape::Word(30)), // Hugging Face
+    ("hf_", Shape::Word(30)),     // Hugging Face
     ("dop_v1_", Shape::Word(32)), // DigitalOcean
-    ("shpat_", Shape::Word(24)), // Shopify
+    ("shpat_", Shape::Word(24)),  // Shopify
     ("shpca_", Shape::Word(24)),
     ("shppa_", Shape::Word(24)),
     ("shpss_", Shape::Word(24)),
     ("hvs.", Shape::Line(20)), // Vault
     ("hvb.", Shape::Line(20)),
     ("dckr_pat_", Shape::Word(20)), // Docker
-    ("ATATT3", Shape::Line(20)), // Atlassian
-    ("lin_api_", Shape::Word(20)), // Linear
-    ("glsa_", Shape::Word(20)), // Grafana
+    ("ATATT3", Shape::Line(20)),    // Atlassian
+    ("lin_api_", Shape::Word(20)),  // Linear
+    ("glsa_", Shape::Word(20)),     // Grafana
     ("AGE-SECRET-KEY-1", Shape::Word(20)),
 ];
 
@@ -126,7 +126,11 @@ fn candidate(seen: u32, text: &str, at: usize) -> Option<Range<usize>> {
 
 fn starts_with(bytes: &[u8], prefix: &str) -> bool {
     let Some(start) = bytes.get(..prefix.len()) else { return false };
-    if any_case(prefix) { start.eq_ignore_ascii_case(prefix.as_bytes()) } else { start == prefix.as_bytes() }
+    if any_case(prefix) {
+        start.eq_ignore_ascii_case(prefix.as_bytes())
+    } else {
+        start == prefix.as_bytes()
+    }
 }
 
 /// The secret whose prefix of that length begins at `at`.
@@ -141,8 +145,7 @@ fn secret(text: &str, at: usize, prefix: usize, shape: Shape) -> Option<Range<us
         Shape::MixedWord(min) => {
             let length = run(body, |byte| is_word(byte) || byte == b'-');
             let word = &body[..length];
-            let is_mixed =
-                word.iter().any(u8::is_ascii_digit) && word.iter().any(u8::is_ascii_uppercase);
+            let is_mixed = word.iter().any(u8::is_ascii_digit) && word.iter().any(u8::is_ascii_uppercase);
             if length >= min && is_mixed { to(length) } else { None }
         }
         Shape::Capitals(count) => {
@@ -281,10 +284,14 @@ mod tests {
             ),
             ("sk-proj-AbC123def456GHI789jkl", &["sk-proj-AbC123def456GHI789jkl"]),
             (pem, &[pem]),
-            ("-----BEGIN OPENSSH PRIVATE KEY-----\\nb3Bl cut", &["-----BEGIN OPENSSH PRIVATE KEY-----\\nb3Bl cut"]),
-            ("-----BEGIN EC PRIVATE KEY-----x-----END EC PRIVATE KEY----- and", &[
-                "-----BEGIN EC PRIVATE KEY-----x-----END EC PRIVATE KEY-----",
-            ]),
+            (
+                "-----BEGIN OPENSSH PRIVATE KEY-----\\nb3Bl cut",
+                &["-----BEGIN OPENSSH PRIVATE KEY-----\\nb3Bl cut"],
+            ),
+            (
+                "-----BEGIN EC PRIVATE KEY-----x-----END EC PRIVATE KEY----- and",
+                &["-----BEGIN EC PRIVATE KEY-----x-----END EC PRIVATE KEY-----"],
+            ),
         ];
         for (text, expected) in cases {
             assert_eq!(found(text), *expected, "in {text}");

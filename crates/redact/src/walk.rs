@@ -58,10 +58,8 @@ impl<T> Shared<T> {
         if address == self.last {
             return;
         }
-        let (_, replacement) = self
-            .seen
-            .entry(address)
-            .or_insert_with(|| (Arc::clone(shared), redact(shared).map(Arc::new)));
+        let (_, replacement) =
+            self.seen.entry(address).or_insert_with(|| (Arc::clone(shared), redact(shared).map(Arc::new)));
         match replacement {
             Some(replacement) => *shared = Arc::clone(replacement),
             None => self.last = address,
@@ -232,7 +230,9 @@ impl Pass<'_> {
                 }
                 None => Outcome::Same,
             },
-            AttrValue::Null | AttrValue::Bool(_) | AttrValue::Int(_) | AttrValue::Double(_) => Outcome::Same,
+            AttrValue::Null | AttrValue::Bool(_) | AttrValue::Int(_) | AttrValue::Double(_) => {
+                Outcome::Same
+            }
         }
     }
 
@@ -248,6 +248,10 @@ impl Pass<'_> {
             let is_secret = |name: &str| matches!(judge(name), Verdict::Secret(_));
             if let Some(range) = follower.next(text, is_secret) {
                 found.push(Found { range, rule: COMMANDS });
+            }
+            // `sh -c "app --password hunter2"`
+            if text.contains(' ') {
+                self.redactor.find_in_command(text, &judge, &mut found);
             }
             self.redactor.find_in_text(text, Reading::Text, &judge, &mut found);
             match self.without(text, true, &mut found) {
@@ -331,7 +335,8 @@ impl Pass<'_> {
                 redactor.find_in_text(text, reading, &judge, &mut found);
             }
         }
-        let outcome = if found.is_empty() { Outcome::Same } else { self.without(text, is_attribute, &mut found) };
+        let outcome =
+            if found.is_empty() { Outcome::Same } else { self.without(text, is_attribute, &mut found) };
         self.found = found;
         outcome
     }

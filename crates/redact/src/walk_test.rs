@@ -93,15 +93,27 @@ fn whole_values() {
         &[("body", AttrValue::Bytes(b"{\"password\":\"x\"}".to_vec()))],
         &[("body", AttrValue::Bytes(b"{\"password\":\"***\"}".to_vec()))],
     );
-    check(&redactor, &[("body", AttrValue::Bytes(vec![0xff, 1]))], &[("body", AttrValue::Bytes(vec![0xff, 1]))]);
+    check(
+        &redactor,
+        &[("body", AttrValue::Bytes(vec![0xff, 1]))],
+        &[("body", AttrValue::Bytes(vec![0xff, 1]))],
+    );
 }
 
 #[test]
 fn parts_of_values() {
-    check_text("url.full", "https://ann:pw@h/x?a=1&access_token=t&b=2", "https://***@h/x?a=1&access_token=***&b=2");
+    check_text(
+        "url.full",
+        "https://ann:pw@h/x?a=1&access_token=t&b=2",
+        "https://***@h/x?a=1&access_token=***&b=2",
+    );
     check_text("http.target", "/cb?code=abc&state=x", "/cb?code=***&state=x");
     check_text("url.query", "key=abc&q=shoes", "key=***&q=shoes");
-    check_text("db.connection_string", "Server=db;Password=p w;Encrypt=1", "Server=db;Password=***;Encrypt=1");
+    check_text(
+        "db.connection_string",
+        "Server=db;Password=p w;Encrypt=1",
+        "Server=db;Password=***;Encrypt=1",
+    );
     check_text("db.connection_string", "app:pw@tcp(db:3306)/shop", "app:***@tcp(db:3306)/shop");
     check_text("exception.message", "no route for Bearer abcdefgh123456", "no route for Bearer ***");
     check_text("process.command_line", "app --password hunter2 -v", "app --password *** -v");
@@ -120,8 +132,16 @@ fn parts_of_values() {
 
 #[test]
 fn statements() {
-    check_text("db.query.text", "SELECT * FROM u WHERE a = 'x' LIMIT 10", "SELECT * FROM u WHERE a = ? LIMIT ?");
-    check_text("db.statement", "SELECT a FROM u WHERE password = $1", "SELECT a FROM u WHERE password = $1");
+    check_text(
+        "db.query.text",
+        "SELECT * FROM u WHERE a = 'x' LIMIT 10",
+        "SELECT * FROM u WHERE a = ? LIMIT ?",
+    );
+    check_text(
+        "db.statement",
+        "SELECT a FROM u WHERE password = $1",
+        "SELECT a FROM u WHERE password = $1",
+    );
     check_text("db.statement", "{\"find\": \"u\", \"limit\": 5}", "{\"find\": \"u\", \"limit\": 5}");
     check_text("db.statement", "AUTH hunter2", "AUTH ?");
     check_text("db.query.parameter.0", "ann", "?");
@@ -215,8 +235,12 @@ fn actions() {
     assert_eq!(spans[0].dropped_attributes_count, 2);
     assert_eq!(spans[0].name, "http://***@h", "a name cannot be dropped");
     let hash = spans[0].attributes.get_str("a").unwrap();
-    assert!(hash.starts_with("hmac-") && hash.len() == 37, "{hash}");
-    assert_eq!(spans[1].attributes.get_str("b").unwrap(), format!("is {hash}"), "equal values stay joinable");
+    assert!(hash.starts_with("hmac_") && hash.len() == 37, "{hash}");
+    assert_eq!(
+        spans[1].attributes.get_str("b").unwrap(),
+        format!("is {hash}"),
+        "equal values stay joinable"
+    );
     let statement = spans[1].attributes.get_str("db.statement").unwrap();
     let (one, other) = statement.strip_prefix("SELECT ").unwrap().split_once(", ").unwrap();
     assert_eq!(one, other);
@@ -227,7 +251,8 @@ fn actions() {
 
 #[test]
 fn rules_of_ones_own() {
-    let key = |name: &str, pattern: &str, action| KeyRule { name: name.into(), pattern: pattern.into(), action };
+    let key =
+        |name: &str, pattern: &str, action| KeyRule { name: name.into(), pattern: pattern.into(), action };
     let rules = Rules {
         keys: vec![
             key("exempt", "design\\.token", Action::Keep),
@@ -350,9 +375,15 @@ fn ordinary() -> Vec<(&'static str, AttrValue)> {
         ("messaging.kafka.message.key", text("order-42")),
         ("session.id", text("00112233-4455-6677-8899-aabbccddeeff")),
         ("code.function", text("com.shop.Orders.find")),
-        ("exception.stacktrace", text("java.lang.IllegalStateException: no order: 42\n\tat a.B.c(B.java:12)")),
+        (
+            "exception.stacktrace",
+            text("java.lang.IllegalStateException: no order: 42\n\tat a.B.c(B.java:12)"),
+        ),
         ("http.request.header.content-type", list(&["application/json; charset=utf-8"])),
-        ("process.command_line", text("java -Xmx2g -Dserver.port=8080 -jar /srv/app.jar --spring.profiles.active=prod")),
+        (
+            "process.command_line",
+            text("java -Xmx2g -Dserver.port=8080 -jar /srv/app.jar --spring.profiles.active=prod"),
+        ),
         ("traceparent", text("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")),
         ("time", text("2026-11-23T10:00:00.123Z")),
         ("cache_key", text("orders:42:v1")),
@@ -365,7 +396,9 @@ fn ordinary() -> Vec<(&'static str, AttrValue)> {
 #[test]
 fn ordinary_spans_come_out_equal() {
     let redactor = redactor();
-    for name in ["GET /orders/{id}", "SELECT shop.orders", "DELETE /users/42", "orders.v1.Orders/Find", "update 5"] {
+    for name in
+        ["GET /orders/{id}", "SELECT shop.orders", "DELETE /users/42", "orders.v1.Orders/Find", "update 5"]
+    {
         let before = Span { name: name.to_owned(), ..span(&ordinary()) };
         let mut spans = [before.clone()];
         assert!(!redactor.apply(&mut spans).changed(), "{:?}", spans[0]);
@@ -401,9 +434,18 @@ fn recognisable() -> impl Strategy<Value = String> {
 
 fn secret_key() -> impl Strategy<Value = String> {
     let names = [
-        "password", "db.password", "http.request.header.authorization", "http.response.header.set-cookie",
-        "rpc.grpc.request.metadata.x-api-key", "accessToken", "client_secret", "AWS_SECRET_ACCESS_KEY",
-        "privateKey", "session_id", "credentials", "user[passwd]",
+        "password",
+        "db.password",
+        "http.request.header.authorization",
+        "http.response.header.set-cookie",
+        "rpc.grpc.request.metadata.x-api-key",
+        "accessToken",
+        "client_secret",
+        "AWS_SECRET_ACCESS_KEY",
+        "privateKey",
+        "session_id",
+        "credentials",
+        "user[passwd]",
     ];
     ("([a-z]{1,8}\\.){0,3}", prop::sample::select(names.to_vec())).prop_map(|(prefix, name)| prefix + name)
 }
@@ -413,8 +455,9 @@ fn planted() -> impl Strategy<Value = (String, AttrValue)> {
     let quiet = "[a-zA-Z0-9 ./-]{0,20}";
     let text = prop_oneof![
         (secret_key(), quiet).prop_map(|(key, around)| (key, AttrValue::from(format!("{around}{CANARY}")))),
-        ("[a-z.]{1,12}", "[a-z ]{0,8} ", recognisable(), " [a-z ]{0,8}")
-            .prop_map(|(key, before, form, after)| (key, AttrValue::from(format!("{before}{form}{after}")))),
+        ("[a-z.]{1,12}", "[a-z ]{0,8} ", recognisable(), " [a-z ]{0,8}").prop_map(
+            |(key, before, form, after)| (key, AttrValue::from(format!("{before}{form}{after}")))
+        ),
         Just(("db.query.text".to_owned(), text(&format!("SELECT a FROM t WHERE b = '{CANARY}'")))),
         Just(("process.command_line".to_owned(), text(&format!("app --db-password {CANARY} -v")))),
         Just(("url.query".to_owned(), text(&format!("code={CANARY}&x=1")))),
@@ -424,7 +467,8 @@ fn planted() -> impl Strategy<Value = (String, AttrValue)> {
             AttrValue::String(text) => AttrValue::Bytes(text.clone().into_bytes()),
             other => other.clone(),
         };
-        let nested = Attributes::from_entries(vec![(key.clone(), value.clone()), ("a".to_owned(), text_value())]);
+        let nested =
+            Attributes::from_entries(vec![(key.clone(), value.clone()), ("a".to_owned(), text_value())]);
         prop_oneof![
             Just((key.clone(), value.clone())),
             Just((key.clone(), bytes)),
@@ -486,11 +530,64 @@ fn planted_span() -> impl Strategy<Value = Span> {
 /// Texts made of what the detectors look for, in any order.
 fn any_text() -> impl Strategy<Value = String> {
     let pieces = [
-        "=", ":", ": ", "%3D", "%26", "://", "@", "/", "?", "&", "#", "\"", "'", "\\", "\\\"", ";", ",", " ", "\n",
-        "{", "}", "[", "]", "(", ")", "password", "token", "secret", "Authorization", "Cookie", "code", "key",
-        "Bearer ", "basic ", "dTpw", "eyJhbGciOiJIUzI1NiJ9", ".", "ghp_abcdefghijklmnopqrst", "-----BEGIN ",
-        "PRIVATE KEY-----", "-----END ", "***", "-", "--", "-p", "mysql ", "curl -u ", "SELECT ", " FROM ", "AUTH ",
-        "ä", "x", "1", "|", "<", ">", "http", "session_id",
+        "=",
+        ":",
+        ": ",
+        "%3D",
+        "%26",
+        "://",
+        "@",
+        "/",
+        "?",
+        "&",
+        "#",
+        "\"",
+        "'",
+        "\\",
+        "\\\"",
+        ";",
+        ",",
+        " ",
+        "\n",
+        "{",
+        "}",
+        "[",
+        "]",
+        "(",
+        ")",
+        "password",
+        "token",
+        "secret",
+        "Authorization",
+        "Cookie",
+        "code",
+        "key",
+        "Bearer ",
+        "basic ",
+        "dTpw",
+        "eyJhbGciOiJIUzI1NiJ9",
+        ".",
+        "ghp_abcdefghijklmnopqrst",
+        "-----BEGIN ",
+        "PRIVATE KEY-----",
+        "-----END ",
+        "***",
+        "-",
+        "--",
+        "-p",
+        "mysql ",
+        "curl -u ",
+        "SELECT ",
+        " FROM ",
+        "AUTH ",
+        "ä",
+        "x",
+        "1",
+        "|",
+        "<",
+        ">",
+        "http",
+        "session_id",
     ];
     let piece = prop_oneof![
         8 => prop::sample::select(pieces.to_vec()).prop_map(str::to_owned),
@@ -501,8 +598,15 @@ fn any_text() -> impl Strategy<Value = String> {
 
 fn any_key() -> impl Strategy<Value = String> {
     let keys = [
-        "note", "url.query", "db.connection_string", "db.statement", "process.command_line", "password",
-        "session_id", "resource.name", "db.query.parameter.x",
+        "note",
+        "url.query",
+        "db.connection_string",
+        "db.statement",
+        "process.command_line",
+        "password",
+        "session_id",
+        "resource.name",
+        "db.query.parameter.x",
     ];
     prop_oneof![4 => prop::sample::select(keys.to_vec()).prop_map(str::to_owned), 1 => any_text(), 1 => any::<String>()]
 }

@@ -200,3 +200,121 @@ fn spans_by_service(spans: &[Span]) -> HashMap<&str, usize> {
     }
     counts
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::collect::testing::span;
+    use crate::identity::api_key::KnownKey;
+
+    const SPANS_10: Rate = Rate { spans_per_second: 10, bytes_per_second: 0 };
+
+    fn limits(change: impl FnOnce(&mut RateLimitsConfig)) -> RateLimits {
+        let mut config = RateLimitsConfig { burst_seconds: 1, ..RateLimitsConfig::default() };
+        change(&mut config);
+        RateLimits::new(config)
+    }
+
+    fn decoded(services: &[(&str, usize)]) -> Decoded {
+        let mut decoded = Decoded::default();
+        for (service, count) in services {
+            let attributes = [("service.name".to_owned(), (*service).into())].into_iter().collect();
+            let resource = Arc::new(Resource { attributes, ..Resource::default() });
+            let spans =
+                (1..=*count as u64).map(|id| Span { resource: Arc::clone(&resource), ..span(1, id) });
+            decoded.spans.extend(spans);
+        }
+        decoded
+    }
+
+    fn take(limits: &RateLimits, services: &[(&str, usize)], now: Instant) -> Result<Decoded, Duration> {
+        let mut decoded = decoded(services);
+        let protocol = Protocol::partial("test");
+        limits.take(&IngestClient::default(), protocol, &mut decoded, 1_000, now).map(|_| decoded)
+    }
+
+    fn client(name: &str) -> IngestClient {
+        let key = KnownKey { id: Uuid::new_v4(), name: name.to_owned(), scopes: Vec::new() };
+        IngestClient { key: Some(key) }
+    }
+
+    #[test]
+    fn nothing_is_limited_unless_it_is_told() {
+        let (limits, now) = (limits(|_| {}), Instant::now());
+        for _ in 0..3 {
+            assert_eq!(take(&limits, &[("shop", 1_000)], now).unwrap().spans.len(), 1_000);
+        }
+    }
+
+    /// Catches keys of one name that share a bucket, and a name's own rate that is not used.
+    #[test]
+    fn each_key_has_a_bucket() {
+        let now = Instant::now();
+        let limits = limits(|config| {
+            config.per_key = SPANS_10;
+            config.keys.insert("large".to_owned(), Rate { spans_per_second: 1_000, bytes_per_second: 0 });
+        });
+        let take = |client: &IngestClient| {
+            limits.take(client, Protocol::partial("test"), &mut decoded(&[("shop", 100)]), 1, now)
+        };
+        let (one, other, large) = (client("a"), client("a"), client("large"));
+        assert!(take(&one).is_ok() && take(&other).is_ok());
+        assert_eq!(take(&one).unwrap_err(), Duration::from_secs(9));
+        assert!((0..10).all(|_| take(&large).is_ok()));
+        assert!(take(&large).is_err());
+    }
+
+    /// Catches a limited service that takes the others' spans along, and a partial answer where
+    /// nothing would be left.
+    #[test]
+    fn only_spans_of_limited_services_are_left_out() {
+        let now = Instant::now();
+        let limits = limits(|config| {
+            config.services.insert("loud".to_owned(), SPANS_10);
+        });
+        assert_eq!(take(&limits, &[("loud", 100), ("quiet", 5)], now).unwrap().spans.len(), 105);
+        let rest = take(&limits, &[("loud", 3), ("quiet", 5), ("loud", 4)], now).unwrap();
+        assert!(rest.spans.iter().all(|span| span.resource.service_name() == "quiet"));
+        assert_eq!((rest.spans.len(), rest.rejected.total()), (5, 7));
+        assert_eq!(take(&limits, &[("loud", 1)], now).unwrap_err(), Duration::from_secs(9));
+        let whole = Protocol::whole("test");
+        let refused = limits.take(
+            &IngestClient::default(),
+            whole,
+            &mut decoded(&[("loud", 1), ("quiet", 1)]),
+            1,
+            now,
+        );
+        assert!(refused.is_err(), "the protocol cannot tell that a part is missing");
+        assert!(take(&limits, &[("loud", 1)], now + Duration::from_secs(10)).is_ok());
+    }
+
+    /// Catches a key that pays for spans of services that were refused, or for what was not stored.
+    #[test]
+    fn only_what_is_stored_is_paid_for() {
+        let now = Instant::now();
+        let limits = limits(|config| {
+            config.per_key = SPANS_10;
+            config.services.insert("loud".to_owned(), Rate { spans_per_second: 1, bytes_per_second: 0 });
+        });
+        let mut first = decoded(&[("loud", 2)]);
+        let protocol = Protocol::partial("test");
+        let paid = limits.take(&IngestClient::default(), protocol, &mut first, 1, now).unwrap();
+        limits.give_back(&paid);
+        assert!(take(&limits, &[("loud", 2)], now).is_ok(), "given back");
+        assert_eq!(take(&limits, &[("loud", 500), ("quiet", 1)], now).unwrap().spans.len(), 1);
+        assert!(take(&limits, &[("quiet", 1)], now).is_ok(), "the key did not pay for the 500");
+    }
+
+    /// Catches a memory that grows with the names that clients think of.
+    #[test]
+    fn buckets_of_services_are_bounded() {
+        let (limits, now) = (limits(|config| config.per_service = SPANS_10), Instant::now());
+        for number in 0..SERVICES_MAX + 100 {
+            let name = format!("service-{number}");
+            assert!(take(&limits, &[(&name, 1)], now).is_ok());
+        }
+        let state = limits.state();
+        assert!(state.services.len() <= SERVICES_MAX && state.named.len() <= NAMES_MAX);
+    }
+}

@@ -82,7 +82,7 @@ impl Encoding {
             content_type = "application/json", example = json!({"code": 3, "message": "the body is larger than 33554432 bytes"})),
         (status = 415, description = "Another content type or encoding", body = serde_json::Value,
             content_type = "application/json", example = json!({"code": 3, "message": "Content-Encoding \"lzma\" is not supported"})),
-        (status = 429, description = "Too much is waiting: send again after `Retry-After` seconds", body = serde_json::Value,
+        (status = 429, description = "Too much is waiting, or a rate limit is used up: send again after `Retry-After` seconds", body = serde_json::Value,
             content_type = "application/json", example = json!({"code": 8, "message": "too many spans are waiting to be written"})),
         (status = 503, description = "The database is away: send again after `Retry-After` seconds", body = serde_json::Value,
             content_type = "application/json", example = json!({"code": 14, "message": "the database cannot be reached"})),
