@@ -10,12 +10,13 @@ use serde_json::{Value, json};
 use spanloom_model::api::{KeyScope, Role};
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::bench::args::BenchCommand;
 use crate::config::{Config, Listen};
 use crate::demo::DemoArgs;
 use crate::startup::Server;
 use crate::store::embedded::EmbeddedPostgres;
 use crate::store::{self, Store};
-use crate::{demo, identity, telemetry, web};
+use crate::{bench, demo, identity, telemetry, web};
 
 /// Presets the password of the first admin.
 const ADMIN_PASSWORD: &str = "SPANLOOM_ADMIN_PASSWORD";
@@ -50,6 +51,9 @@ enum Command {
     Config(ConfigCommand),
     /// Print the OpenAPI document
     Openapi,
+    /// Measure a server of its own: see `cargo xtask bench`
+    #[command(subcommand, hide = true)]
+    Bench(BenchCommand),
 }
 
 #[derive(Args)]
@@ -181,6 +185,7 @@ async fn execute(command: Command) -> anyhow::Result<()> {
             with_store(&config, async |_| Ok(())).await
         }
         Command::Demo(args) => demo::run(args).await,
+        Command::Bench(command) => bench::run(command).await,
         Command::User(UserCommand::Add { name, role, database }) => {
             let (password, generated) = password();
             with_store(&database.load(Vec::new())?, async |store| {

@@ -15,6 +15,8 @@ use spanloom_redact::{Redactor, Rules};
 
 use crate::collect::receive::bucket::Rate;
 
+use crate::store::retention::{Limits, RetentionConfig, Signal};
+
 /// Everything that can be configured.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -47,10 +49,20 @@ pub struct StorageConfig {
     pub data_dir: PathBuf,
     /// Connections at most.
     pub connections_max: u32,
-    /// Spans older than this are refused and dropped.
-    pub retention_days: u32,
-    /// Hours that a chunk (TimescaleDB) of spans covers. Read when the database is created.
-    pub chunk_hours: u32,
+    /// How long what is kept.
+    pub retention: RetentionConfig,
+    /// Bytes of the whole database, beyond which the oldest goes before its time: traces first, each
+    /// signal's last day at the end.
+    pub bytes_max: Option<u64>,
+    /// Hours that a new chunk (TimescaleDB) or partition of spans covers: 1 or 6 unless given.
+    pub chunk_hours: Option<u32>,
+}
+
+impl StorageConfig {
+    /// What bounds the database.
+    pub fn limits(&self) -> Limits {
+        Limits { retention: self.retention.clone(), bytes_max: self.bytes_max }
+    }
 }
 
 impl Default for StorageConfig {
@@ -59,8 +71,9 @@ impl Default for StorageConfig {
             database_url: None,
             data_dir: PathBuf::from(".spanloom"),
             connections_max: 16,
-            retention_days: 7,
-            chunk_hours: 1,
+            retention: RetentionConfig::default(),
+            bytes_max: None,
+            chunk_hours: None,
         }
     }
 }
@@ -333,8 +346,7 @@ impl Config {
     fn validate(&self) -> anyhow::Result<()> {
         let positive = [
             ("storage.connections_max", u64::from(self.storage.connections_max)),
-            ("storage.retention_days", u64::from(self.storage.retention_days)),
-            ("storage.chunk_hours", u64::from(self.storage.chunk_hours)),
+            ("storage.bytes_max", self.storage.bytes_max.unwrap_or(1)),
             ("ingest.body_bytes_max", self.ingest.body_bytes_max as u64),
             ("ingest.spans_per_request_max", self.ingest.spans_per_request_max as u64),
             ("ingest.memory_bytes_max", self.ingest.memory_bytes_max as u64),
@@ -360,9 +372,10 @@ impl Config {
             self.storage.connections_max >= 4,
             "storage.connections_max: must be at least 4 (writer, jobs and two readers)"
         );
+        self.storage.retention.validate()?;
         anyhow::ensure!(
-            self.storage.retention_days <= 3650,
-            "storage.retention_days: must be at most 3650"
+            self.storage.chunk_hours.is_none_or(|hours| (1..=24).contains(&hours)),
+            "storage.chunk_hours: must be 1 to 24"
         );
         anyhow::ensure!(
             self.ingest.future_seconds_max <= 86_400,
@@ -403,7 +416,7 @@ impl Config {
 
     /// How old a span may be.
     pub fn retention(&self) -> Duration {
-        Duration::from_secs(u64::from(self.storage.retention_days) * 86_400)
+        Duration::from_secs(u64::from(self.storage.retention.of(Signal::Traces).days) * 86_400)
     }
 }
 

@@ -4,6 +4,7 @@
 //! [`query`] finds it again. [`identity`] says who may, [`web`] is the rim towards HTTP and
 //! [`startup`] puts everything together.
 
+pub mod bench;
 pub mod cli;
 pub mod collect;
 pub mod config;

@@ -130,9 +130,10 @@ impl Server {
         let stop = CancellationToken::new();
 
         let close_queue = CancellationToken::new();
-        let (writer, written) = Writer::new(store.clone(), source, config);
+        let (_policies, policies) = watch::channel(spanloom_sampling::Policies::keep_all());
+        let (writer, written) = Writer::new(store.clone(), source, policies, config);
         let writer = tokio::spawn(writer.run(close_queue.clone()));
-        let jobs = crate::jobs::run(store.clone(), config.storage.retention_days, stop.clone());
+        let jobs = crate::jobs::run(store.clone(), config.storage.limits(), stop.clone());
         let mut tasks =
             vec![tokio::spawn(jobs), tokio::spawn(telemetry::upkeep(recorder.clone(), stop.clone()))];
         let mut http_servers = Vec::new();

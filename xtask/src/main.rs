@@ -1,5 +1,6 @@
 //! `cargo xtask`: builds, runs and tests Spanloom.
 
+mod bench;
 mod exec;
 mod install;
 mod needs;
@@ -38,6 +39,8 @@ enum Command {
     Openapi,
     /// Check the rules of the repository: layers, file sizes, white space
     Tidy,
+    /// Measure the server, built for release
+    Bench(bench::BenchArgs),
 }
 
 fn main() -> ExitCode {
@@ -48,6 +51,7 @@ fn main() -> ExitCode {
         Command::Web(args) => web::run(&args),
         Command::Openapi => openapi::write(),
         Command::Tidy => tidy::run(),
+        Command::Bench(args) => bench::run(&args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -6,12 +6,17 @@
 //! 3. [`redact`]: secrets are removed before anything is kept.
 //! 4. [`queue`]: durable, bounded; a client is answered when its spans are safe here.
 //! 5. [`dedup`]: which spans are new.
-//! 6. [`write`]: large batches; one transaction of binary COPYs with the queue's position.
+//! 6. [`sample`]: which traces are kept, after everything was counted.
+//! 7. [`write`]: large batches; one transaction of binary COPYs with the queue's position.
 
 pub mod dedup;
 pub mod queue;
 pub mod receive;
 pub mod redact;
+pub mod sample {
+    //! Sampling.
+    pub mod selection;
+}
 #[cfg(test)]
 mod testing;
 pub mod write;

@@ -39,6 +39,10 @@ impl Batch {
         scopes.entry(span.library).or_default().push(span.span);
     }
 
+    pub const fn spans_count(&self) -> usize {
+        self.spans_count
+    }
+
     pub const fn is_full(&self) -> bool {
         self.spans_count >= Self::SPANS_MAX || self.spans_bytes >= Self::BYTES_MAX
     }

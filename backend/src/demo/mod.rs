@@ -42,6 +42,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use rand::SeedableRng;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
@@ -56,9 +57,33 @@ use plan::{Plan, flush, follow, now_ns};
 use progress::{Counters, Reporter, say};
 use send::{Patience, Sender};
 use shop::SERVICES;
+use traffic::arrivals;
 
 /// How long a stopped demo tries to send the rest.
 const GOODBYE: Duration = Duration::from_secs(5);
+
+/// `count` export requests of `spans` spans or a few more, each of whole traces, for whoever needs the
+/// shop's spans and not its traffic. The same seed gives the same requests.
+pub(crate) fn sample_requests(seed: u64, count: usize, spans: usize) -> Vec<ExportTraceServiceRequest> {
+    // Any second will do, as long as it is always the same.
+    const SECOND: u64 = 1_767_225_600;
+    const RATE: f64 = 20.0;
+    let mut requests = Vec::with_capacity(count);
+    let mut batch = Batch::default();
+    for second in SECOND.. {
+        for trace in arrivals(seed, RATE, second) {
+            trace.spans.into_iter().for_each(|span| batch.push(span));
+            if batch.spans_count() < spans {
+                continue;
+            }
+            requests.extend(batch.take().map(|export| export.request));
+            if requests.len() >= count {
+                return requests;
+            }
+        }
+    }
+    requests
+}
 
 /// Runs `spanloom demo` until its end, Ctrl-C or SIGTERM; the latter two are no errors.
 ///

@@ -8,6 +8,7 @@ use std::time::Duration;
 use chrono::Utc;
 use tokio_util::sync::CancellationToken;
 
+use crate::store::retention::{self, Limits};
 use crate::store::{Store, upkeep};
 
 /// A job that takes longer than this is given up until its next turn.
@@ -28,18 +29,18 @@ impl Job {
         match self {
             Self::RollUp => Duration::from_secs(20),
             Self::Partitions => Duration::from_mins(30),
-            Self::Retention => Duration::from_mins(15),
+            Self::Retention => Duration::from_mins(2),
         }
     }
 }
 
 /// Runs all jobs until the token is cancelled.
-pub async fn run(store: Store, retention_days: u32, stop: CancellationToken) {
+pub async fn run(store: Store, limits: Limits, stop: CancellationToken) {
     let jobs = [Job::Partitions, Job::Retention, Job::RollUp];
-    futures::future::join_all(jobs.map(|job| repeat(job, &store, retention_days, &stop))).await;
+    futures::future::join_all(jobs.map(|job| repeat(job, &store, &limits, &stop))).await;
 }
 
-async fn repeat(job: Job, store: &Store, retention_days: u32, stop: &CancellationToken) {
+async fn repeat(job: Job, store: &Store, limits: &Limits, stop: &CancellationToken) {
     let mut turns = tokio::time::interval(job.every());
     turns.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -49,7 +50,7 @@ async fn repeat(job: Job, store: &Store, retention_days: u32, stop: &Cancellatio
         }
         let outcome = tokio::select! {
             () = stop.cancelled() => return,
-            outcome = tokio::time::timeout(JOB_TIMEOUT, turn(job, store, retention_days)) => outcome,
+            outcome = tokio::time::timeout(JOB_TIMEOUT, turn(job, store, limits)) => outcome,
         };
         match outcome {
             Ok(Ok(())) => {}
@@ -59,27 +60,32 @@ async fn repeat(job: Job, store: &Store, retention_days: u32, stop: &Cancellatio
     }
 }
 
-async fn turn(job: Job, store: &Store, retention_days: u32) -> anyhow::Result<()> {
+async fn turn(job: Job, store: &Store, limits: &Limits) -> anyhow::Result<()> {
     // One transaction holds the lock and does the work: both end together, whatever happens.
     let mut transaction = store.pool.begin().await?;
     if !upkeep::try_job_lock(&mut transaction, JOB_LOCK, job as i32).await? {
         return Ok(());
     }
+    let mut dropped = Vec::new();
     match job {
         Job::RollUp => {
             upkeep::roll_up(&mut transaction).await?;
         }
         Job::Partitions => upkeep::prepare_partitions(&mut transaction, Utc::now()).await?,
         Job::Retention => {
-            let dropped = upkeep::drop_old(&mut transaction, Utc::now(), retention_days).await?;
-            if !dropped.is_empty() {
-                tracing::info!(
-                    partitions = dropped.join(", "),
-                    "dropped what is older than the retention period"
-                );
-            }
+            dropped = retention::enforce(&mut transaction, Utc::now(), limits).await?;
         }
     }
     transaction.commit().await?;
+    for (partition, reason) in dropped {
+        tracing::info!(
+            signal = partition.signal.name(),
+            table = partition.table,
+            partition = partition.name,
+            bytes = partition.bytes(),
+            reason = reason.name(),
+            "dropped a partition"
+        );
+    }
     Ok(())
 }

@@ -6,6 +6,7 @@
 pub mod http;
 mod params;
 pub mod services;
+pub mod storage;
 mod store;
 pub mod tags;
 pub mod traces;
@@ -16,18 +17,20 @@ use std::time::Duration;
 
 use crate::config::{Config, QueryConfig};
 use crate::store::Store;
+use crate::store::retention::Limits;
 
 /// What the handlers share. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Query {
     store: Store,
     config: QueryConfig,
+    limits: Limits,
 }
 
 impl Query {
     /// Reads from `store` within the limits of `config.query`.
     pub fn new(store: Store, config: &Config) -> Self {
-        Self { store, config: config.query.clone() }
+        Self { store, config: config.query.clone(), limits: config.storage.limits() }
     }
 
     /// How long a search may take before it returns what it has.

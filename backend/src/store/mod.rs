@@ -3,6 +3,7 @@
 pub mod embedded;
 pub mod flavour;
 pub mod migrate;
+pub mod retention;
 pub mod upkeep;
 
 use std::str::FromStr;

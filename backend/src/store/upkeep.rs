@@ -3,9 +3,6 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
 
-/// How long hours and days of metrics are kept.
-const ROLLUP_RETENTION_DAYS: i64 = 400;
-
 /// Makes the partitions of today and tomorrow before spans need them.
 pub async fn prepare_partitions(connection: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<()> {
     sqlx::query("SELECT ensure_partitions($1, $2)")
@@ -19,19 +16,6 @@ pub async fn prepare_partitions(connection: &mut PgConnection, now: DateTime<Utc
 /// Moves new metrics into the roll-ups; returns how many rows.
 pub async fn roll_up(connection: &mut PgConnection) -> sqlx::Result<i64> {
     sqlx::query_scalar("SELECT roll_up_metrics()").fetch_one(connection).await
-}
-
-/// Drops partitions whose spans are all older than the retention period; returns their names.
-pub async fn drop_old(
-    connection: &mut PgConnection,
-    now: DateTime<Utc>,
-    retention_days: u32,
-) -> sqlx::Result<Vec<String>> {
-    sqlx::query_scalar("SELECT drop_before($1, $2)")
-        .bind(now - TimeDelta::days(i64::from(retention_days)))
-        .bind(now - TimeDelta::days(ROLLUP_RETENTION_DAYS.max(i64::from(retention_days))))
-        .fetch_all(connection)
-        .await
 }
 
 /// Takes a job's lock for the transaction, or says that another server has it. What the job then

@@ -4,6 +4,7 @@
 //! test; without it a private PostgreSQL is started.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop there")]
 
+mod bench;
 mod crash;
 mod embedded;
 mod harness;
@@ -16,3 +17,4 @@ mod query;
 mod query_search;
 mod rate_limits;
 mod redaction;
+mod storage;

@@ -1,6 +1,7 @@
 //! The schema comes up from nothing, once, whoever asks for it.
 
 use spanloom::config::Config;
+use spanloom::store::retention::{self, Limits, RetentionConfig, Signal, SignalLimits};
 use spanloom::store::{Store, migrate, upkeep};
 use sqlx::Connection;
 
@@ -37,40 +38,6 @@ async fn a_database_from_the_future_is_refused() {
     .unwrap();
     let error = Store::open(options, &Config::default().storage).await.unwrap_err();
     assert!(format!("{error:#}").contains("99999999999999"), "{error:#}");
-}
-
-/// Catches retention that drops too much or too little.
-#[tokio::test(flavor = "multi_thread")]
-async fn retention_drops_only_days_that_have_passed_wholly() {
-    let server = harness::Spanloom::start().await;
-    let now = chrono::Utc::now();
-    let day_us = 86_400_000_000_i64;
-    let spans: Vec<_> = [0_i64, 3, 6]
-        .iter()
-        .map(|days| {
-            serde_json::json!({
-                "traceId": format!("{:032x}", days + 1), "spanId": "00f067aa0ba902b7", "name": "op",
-                "startTime": harness::now_us() - days * day_us, "duration": 1
-            })
-        })
-        .collect();
-    server.ingest(&spans.into()).await;
-    let pool = server.pool();
-    assert!(
-        upkeep::drop_old(&mut pool.acquire().await.unwrap(), now, 7).await.unwrap().is_empty(),
-        "nothing is older than 7 days"
-    );
-    assert!(!upkeep::drop_old(&mut pool.acquire().await.unwrap(), now, 4).await.unwrap().is_empty());
-    assert_eq!(server.stored_spans().await, 2);
-    upkeep::drop_old(&mut pool.acquire().await.unwrap(), now, 1).await.unwrap();
-    assert_eq!(server.stored_spans().await, 1);
-    // A dropped day can be written again: a partition that is gone must not stay "known" for ever.
-    let late = serde_json::json!([{
-        "traceId": format!("{:032x}", 9), "spanId": "00f067aa0ba902b7", "name": "late",
-        "startTime": harness::now_us() - 3 * day_us, "duration": 1
-    }]);
-    server.ingest(&late).await;
-    assert_eq!(server.stored_spans().await, 2);
 }
 
 /// Catches a roll-up that loses or doubles counts, at any level and before or after it ran.
@@ -135,6 +102,9 @@ async fn long_names_and_dropped_days_do_not_stop_the_roll_ups() {
     server.ingest(&spans).await;
     assert_eq!(server.stored_spans().await, 1, "the long names are found again");
     let mut connection = server.pool().acquire().await.unwrap();
-    upkeep::drop_old(&mut connection, chrono::Utc::now(), 1).await.unwrap();
+    let day = SignalLimits { days: 1, bytes_max: None };
+    let retention = RetentionConfig::default().with(Signal::Traces, day).with(Signal::Metrics, day);
+    let limits = Limits { retention, bytes_max: None };
+    assert!(!retention::enforce(&mut connection, chrono::Utc::now(), &limits).await.unwrap().is_empty());
     upkeep::roll_up(&mut connection).await.unwrap();
 }

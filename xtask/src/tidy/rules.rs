@@ -21,7 +21,8 @@ pub const WORDS: &[WordRule] = &[
     WordRule {
         name: "wire types",
         applies: |path| {
-            is_backend(path) && !is_in(path, &["backend/src/collect/receive", "backend/src/demo"])
+            is_backend(path)
+                && !is_in(path, &["backend/src/collect/receive", "backend/src/demo", "backend/src/bench"])
         },
         words: &["opentelemetry_proto", "prost::", "tonic_types"],
         in_tests: false,
@@ -189,6 +190,7 @@ mod tests {
             ("backend/src/collect/write.rs", "use opentelemetry_proto::x;", &["wire types"]),
             ("backend/src/collect/receive/otlp_grpc.rs", "use opentelemetry_proto::x;", &[]),
             ("backend/src/collect/receive.rs", "use opentelemetry_proto::x;", &[]),
+            ("backend/src/bench/template.rs", "use opentelemetry_proto::x;", &[]),
             ("backend/src/collect/receiver.rs", "use opentelemetry_proto::x;", &["wire types"]),
             ("backend/src/collect/write.rs", "#[cfg(test)]\nuse opentelemetry_proto::x;", &[]),
             ("backend/src/query/traces/store.rs", "use actix_web::web;", &["actix"]),

@@ -121,8 +121,9 @@ impl TraceService for OtlpGrpc {
         let request = request.into_inner();
         let size_bytes = request.encoded_len();
         let bounds = self.receiver.bounds();
-        let decoded = self.receiver.decode(move || otlp::decode(request, bounds)).await;
+        let decoded = self.receiver.decode(move || otlp::decode(&request.encode_to_vec(), bounds)).await;
         let decoded = decoded.map_err(|error| refused(&error))?;
+        let decoded = decoded.map_err(|error| Status::invalid_argument(error.to_string()))?;
         let rejected = self
             .receiver
             .accept(&client, Protocol::partial("otlp_grpc"), decoded, size_bytes)

@@ -3,7 +3,7 @@
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse, ResponseError, post, web};
 use opentelemetry_proto::tonic::collector::trace::v1::{
-    ExportTracePartialSuccess, ExportTraceServiceRequest, ExportTraceServiceResponse,
+    ExportTracePartialSuccess, ExportTraceServiceResponse,
 };
 use prost::Message;
 use serde_json::json;
@@ -119,14 +119,11 @@ pub async fn export_traces(
     let bounds = receiver.bounds();
     let decode = move || {
         let body = body.inflate()?;
-        let request = match encoding {
-            Encoding::Protobuf => {
-                ExportTraceServiceRequest::decode(&body[..]).map_err(|error| error.to_string())
-            }
-            Encoding::Json => otlp_json::parse(&body).map_err(|error| error.to_string()),
+        let decoded = match encoding {
+            Encoding::Protobuf => otlp::decode(&body, bounds).map_err(|error| error.to_string()),
+            Encoding::Json => otlp_json::decode(&body, bounds).map_err(|error| error.to_string()),
         };
-        let request = request.map_err(BodyError::Malformed)?;
-        Ok((otlp::decode(request, bounds), body.len()))
+        Ok((decoded.map_err(BodyError::Malformed)?, body.len()))
     };
     let (decoded, size_bytes) = match receiver.decode(decode).await {
         Ok(Ok(decoded)) => decoded,

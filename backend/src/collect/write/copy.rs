@@ -141,6 +141,11 @@ impl CopyBuffer {
         self.i64(unix_us - EPOCH_US);
     }
 
+    /// bytea
+    pub fn bytes(&mut self, value: &[u8]) {
+        self.field(value);
+    }
+
     /// text
     pub fn text(&mut self, value: &str) {
         self.field(value.as_bytes());

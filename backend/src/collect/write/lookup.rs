@@ -1,6 +1,6 @@
 //! The slow path of deduplication: which suspects are in the database.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use spanloom_model::{Span, SpanId, SpanKind, TraceId};
@@ -57,5 +57,23 @@ async fn stored_keys_within(connection: &mut PgConnection, spans: &[&Span]) -> a
             let kind = SpanKind::from_number(i32::from(kind));
             Ok((TraceId::new(trace.as_u128())?, SpanId::from_i64(span)?, start_ns, kind))
         })
+        .collect()
+}
+
+/// Which of the spans' traces are stored, and how many traces each stands for.
+pub async fn kept_weights(
+    connection: &mut PgConnection,
+    spans: &[&Span],
+) -> anyhow::Result<HashMap<TraceId, f64>> {
+    let traces: HashSet<Uuid> = spans.iter().map(|span| Uuid::from_u128(span.trace_id.get())).collect();
+    let traces: Vec<Uuid> = traces.into_iter().collect();
+    let rows: Vec<(Uuid, f32)> = sqlx::query_as(
+        "SELECT trace_id, max(weight) FROM spans WHERE trace_id = ANY($1) GROUP BY trace_id",
+    )
+    .bind(traces)
+    .fetch_all(connection)
+    .await?;
+    rows.into_iter()
+        .map(|(trace, weight)| Ok((TraceId::new(trace.as_u128())?, f64::from(weight))))
         .collect()
 }

@@ -11,6 +11,7 @@ mod dimensions;
 mod lookup;
 mod progress;
 mod refused;
+mod sampled_out;
 
 use std::collections::{BTreeSet, HashSet};
 use std::path::PathBuf;
@@ -19,6 +20,7 @@ use std::time::Duration;
 use anyhow::Context;
 use chrono::{NaiveDate, Utc};
 use spanloom_model::Span;
+use spanloom_sampling::{Policies, span_weight};
 use sqlx::PgConnection;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -27,7 +29,8 @@ use uuid::Uuid;
 
 use super::dedup::{Filter, Key, key};
 use super::queue::disk::DiskReader;
-use super::queue::{Appetite, Batch};
+use super::queue::{Appetite, Batch, Record};
+use super::sample::selection::{Selected, Selection};
 use crate::config::Config;
 use crate::store::{Flavour, Store};
 use batch::{Row, time_us};
@@ -63,6 +66,8 @@ pub struct Writer {
     filter: Option<Filter>,
     filter_bytes_max: usize,
     newest_start_ns: i64,
+    policies: watch::Receiver<Policies>,
+    selection: Selection,
     positions: Positions,
     appetite: Appetite,
     dimensions: Dimensions,
@@ -71,15 +76,21 @@ pub struct Writer {
     written: watch::Sender<u64>,
     /// Up to this position one request is written at a time, to find the one that is refused.
     careful_to: u64,
-    /// This one is put aside.
+    /// What would be written next at this position is put aside.
     refuse: Option<u64>,
     refused_dir: PathBuf,
 }
 
 impl Writer {
     /// A writer that knows nothing of the database yet, and where to learn how far it is.
-    pub fn new(store: Store, source: DiskReader, config: &Config) -> (Self, watch::Receiver<u64>) {
+    pub fn new(
+        store: Store,
+        source: DiskReader,
+        policies: watch::Receiver<Policies>,
+        config: &Config,
+    ) -> (Self, watch::Receiver<u64>) {
         let (written, progress) = watch::channel(0);
+        let selection = Selection::new(&policies.borrow());
         let writer = Self {
             store,
             source,
@@ -88,6 +99,8 @@ impl Writer {
             filter: None,
             filter_bytes_max: config.ingest.dedup_bytes_max,
             newest_start_ns: 0,
+            policies,
+            selection,
             positions: Positions::default(),
             appetite: Appetite {
                 spans_max: config.ingest.batch_spans_max,
@@ -169,7 +182,9 @@ impl Writer {
                 if close.is_cancelled() {
                     return Ok(());
                 }
-                continue;
+                if !self.selection.is_waiting() {
+                    continue;
+                }
             }
             let attempt = tokio::time::timeout(ATTEMPT_TIMEOUT, self.write(batch)).await;
             // A commit that happened all the same is seen in the positions.
@@ -184,33 +199,51 @@ impl Writer {
         self.source.seek(self.positions.written_to);
         self.source.done(self.positions.written_to);
         self.written.send_replace(self.positions.written_to);
+        // What waited for its decision is read again; what was decided is learned from the database,
+        // as for any span that may be known.
+        self.selection = Selection::new(&self.policies.borrow_and_update());
+        self.filter = None;
         Ok(())
     }
 
     /// One transaction.
     async fn write(&mut self, batch: Batch) -> anyhow::Result<()> {
         let started = Instant::now();
-        let Some(end) = batch.records.last().map(|record| record.position + 1) else { return Ok(()) };
-        let accepted_ns = batch.records.first().map_or(0, |record| record.time_ns);
+        let end = batch.records.last().map_or(self.positions.counted_to, |record| record.position + 1);
+        let accepted_ns = batch.records.first().map_or(batch.now_ns, |record| record.time_ns);
         let received: usize = batch.records.iter().map(|record| record.spans.len()).sum();
-        let mut spans = Vec::with_capacity(received);
-        for record in batch.records {
-            if self.refuse == Some(record.position) {
-                refused::keep(&self.refused_dir, record.position, &record.spans);
-                continue;
-            }
-            spans.extend(record.spans);
-        }
+        let refuse = self.refuse == Some(self.positions.counted_to);
 
         let store = self.store.clone();
         let mut transaction = store.writers.begin().await?;
         progress::lock_slots(&mut transaction, &self.slots).await?;
         self.claim(&mut transaction).await?;
-        let spans =
-            self.without_duplicates(&mut transaction, spans).await.context("looking for duplicates")?;
-        self.newest_start_ns = spans.iter().map(|span| span.start_ns).fold(self.newest_start_ns, i64::max);
-        let bytes = if spans.is_empty() { 0 } else { self.add(&mut transaction, &spans).await? };
-        let positions = Positions { written_to: end, counted_to: end };
+        let records = self
+            .without_duplicates(&mut transaction, batch.records)
+            .await
+            .context("looking for duplicates")?;
+        let spans = || records.iter().flat_map(|record| &record.spans);
+        self.newest_start_ns = spans().map(|span| span.start_ns).fold(self.newest_start_ns, i64::max);
+        let new = spans().count();
+
+        let mut bytes = 0;
+        let counted_to = self.positions.counted_to;
+        // After a restart without policies, what had waited for a decision is counted already.
+        let is_counted_once =
+            self.update_policies() && records.iter().all(|record| record.position >= counted_to);
+        if !is_counted_once && !refuse {
+            let counted = records.iter().filter(|record| record.position >= counted_to);
+            let counted: Vec<&Span> = counted.flat_map(|record| &record.spans).collect();
+            bytes += self.count(&mut transaction, &counted).await?;
+        }
+        let selected = self.selection.select(records, batch.now_ns);
+        if refuse {
+            refused::keep(&self.refused_dir, self.positions.counted_to, &selected.kept);
+        } else {
+            bytes += self.add(&mut transaction, &selected, is_counted_once).await?;
+        }
+        let written_to = self.selection.oldest_held_position().unwrap_or(end);
+        let positions = Positions { written_to, counted_to: end };
         progress::save_slots(&mut transaction, &self.slots, self.owner, self.newest_start_ns).await?;
         progress::save_positions(&mut transaction, self.source.id(), positions).await?;
         transaction.commit().await?;
@@ -218,7 +251,8 @@ impl Writer {
         self.positions = positions;
         self.source.done(positions.written_to);
         self.written.send_replace(positions.written_to);
-        tell(&Told { started, accepted_ns, received, written: spans.len(), bytes });
+        let (written, dropped) = (selected.kept.len(), selected.dropped_spans());
+        tell(&Told { started, accepted_ns, received, new, written, dropped, bytes });
         Ok(())
     }
 
@@ -236,37 +270,95 @@ impl Writer {
         Ok(())
     }
 
-    /// The spans that are neither stored nor in the batch a second time, in order.
+    /// The records without spans that are known: stored, dropped by sampling, waiting for its decision,
+    /// or in the batch a second time.
     async fn without_duplicates(
         &mut self,
         connection: &mut PgConnection,
-        mut spans: Vec<Span>,
-    ) -> anyhow::Result<Vec<Span>> {
-        let Some(filter) = &mut self.filter else { return Ok(spans) };
-        let is_suspect: Vec<bool> = spans.iter().map(|span| !filter.insert(span)).collect();
+        mut records: Vec<Record>,
+    ) -> anyhow::Result<Vec<Record>> {
+        let Some(filter) = &mut self.filter else { return Ok(records) };
+        let spans = || records.iter().flat_map(|record| &record.spans);
+        let is_suspect: Vec<bool> = spans().map(|span| !filter.insert(span)).collect();
         let suspects: Vec<&Span> =
-            spans.iter().zip(&is_suspect).filter_map(|(span, suspect)| suspect.then_some(span)).collect();
+            spans().zip(&is_suspect).filter_map(|(span, suspect)| suspect.then_some(span)).collect();
         if suspects.is_empty() {
-            return Ok(spans);
+            return Ok(records);
         }
         metrics::counter!("spanloom_spans_looked_up_total").increment(suspects.len() as u64);
         let suspect_keys: HashSet<Key> = suspects.iter().map(|span| key(span)).collect();
         let mut seen = lookup::stored_keys(connection, &suspects).await?;
+        let dropped = sampled_out::keys(connection, &suspects).await?;
+        if !self.selection.is_pass_through() {
+            let kept = lookup::kept_weights(connection, &suspects).await?;
+            self.selection.remember(kept, dropped.iter().map(|key| key.0));
+        }
+        seen.extend(dropped);
+        seen.extend(suspect_keys.iter().filter(|key| self.selection.holds(key)));
         // A suspect may be the second of this batch.
-        let certain = spans.iter().zip(&is_suspect).filter(|(_, suspect)| !**suspect);
-        seen.extend(certain.map(|(span, _)| key(span)).filter(|key| suspect_keys.contains(key)));
-        let mut suspect = is_suspect.iter();
-        spans.retain(|span| !suspect.next().copied().unwrap_or_default() || seen.insert(key(span)));
-        Ok(spans)
+        let certain = spans().zip(&is_suspect).filter(|(_, suspect)| !**suspect);
+        let certain: Vec<Key> =
+            certain.map(|(span, _)| key(span)).filter(|key| suspect_keys.contains(key)).collect();
+        seen.extend(certain);
+        let mut suspect = is_suspect.into_iter();
+        for record in &mut records {
+            record.spans.retain(|span| !suspect.next().unwrap_or_default() || seen.insert(key(span)));
+        }
+        Ok(records)
     }
 
-    /// Adds spans, their traces and their metrics; returns how many bytes went to the database.
-    async fn add(&mut self, connection: &mut PgConnection, spans: &[Span]) -> anyhow::Result<usize> {
-        let references: Vec<&Span> = spans.iter().collect();
-        let ids = self.dimensions.resolve(&self.store.writers, &references).await?;
+    /// Takes over policies that were changed; whether everything is kept.
+    fn update_policies(&mut self) -> bool {
+        if self.policies.has_changed().unwrap_or_default() {
+            self.selection.set_policies(&self.policies.borrow_and_update());
+        }
+        self.selection.is_pass_through()
+    }
+
+    /// Adds spans to the metrics alone: what becomes of them is decided later.
+    async fn count(&mut self, connection: &mut PgConnection, spans: &[&Span]) -> anyhow::Result<usize> {
+        if spans.is_empty() {
+            return Ok(0);
+        }
+        let ids = self.dimensions.resolve(&self.store.writers, spans).await?;
         self.ensure_partitions(spans).await.context("partitions")?;
-        let rows: Vec<Row> =
-            spans.iter().zip(ids).map(|(span, ids)| Row { span, ids, weight: 1.0 }).collect();
+        let weights = spans.iter().map(|span| span_weight(span, 1.0));
+        let rows: Vec<Row> = spans
+            .iter()
+            .zip(ids)
+            .zip(weights)
+            .map(|((span, ids), weight)| Row { span, ids, weight })
+            .collect();
+        Ok(batch::copy_metrics(connection, &rows).await.context("adding metrics")?)
+    }
+
+    /// Adds spans and their traces, and if `count` their metrics; notes what was dropped. Returns how
+    /// many bytes went to the database.
+    async fn add(
+        &mut self,
+        connection: &mut PgConnection,
+        selected: &Selected,
+        count: bool,
+    ) -> anyhow::Result<usize> {
+        let mut bytes = 0;
+        if !selected.dropped.is_empty() {
+            let dropped: Vec<&Span> = selected.dropped.iter().flat_map(|(_, spans)| spans).collect();
+            self.ensure_partitions(&dropped).await.context("partitions")?;
+            bytes +=
+                sampled_out::copy(connection, &selected.dropped).await.context("noting dropped spans")?;
+        }
+        if selected.kept.is_empty() {
+            return Ok(bytes);
+        }
+        let spans: Vec<&Span> = selected.kept.iter().collect();
+        let ids = self.dimensions.resolve(&self.store.writers, &spans).await?;
+        self.ensure_partitions(&spans).await.context("partitions")?;
+        let rows: Vec<Row> = spans
+            .iter()
+            .zip(ids)
+            .zip(&selected.weights)
+            .map(|((span, ids), &weight)| Row { span, ids, weight })
+            .collect();
 
         let direct = self.store.flavour == Flavour::Timescale && rows.len() >= DIRECT_COMPRESS_SPANS_MIN;
         if direct {
@@ -274,7 +366,7 @@ impl Writer {
                 .execute(&mut *connection)
                 .await?;
         }
-        let mut bytes = batch::copy_spans(connection, &rows).await.context("adding spans")?;
+        bytes += batch::copy_spans(connection, &rows).await.context("adding spans")?;
         if direct {
             // The few rows of the other tables would make columnstore batches of a handful each.
             sqlx::query("SET LOCAL timescaledb.enable_direct_compress_copy = off")
@@ -282,12 +374,14 @@ impl Writer {
                 .await?;
         }
         bytes += batch::copy_traces(connection, &rows).await.context("adding traces")?;
-        bytes += batch::copy_metrics(connection, &rows).await.context("adding metrics")?;
+        if count {
+            bytes += batch::copy_metrics(connection, &rows).await.context("adding metrics")?;
+        }
         Ok(bytes)
     }
 
     /// Makes sure that every span's day has its partitions.
-    async fn ensure_partitions(&mut self, spans: &[Span]) -> sqlx::Result<()> {
+    async fn ensure_partitions(&mut self, spans: &[&Span]) -> sqlx::Result<()> {
         let days: BTreeSet<NaiveDate> =
             spans.iter().map(|span| time_us(span.start_ns).date_naive()).collect();
         for day in days {
@@ -313,7 +407,9 @@ struct Told {
     started: Instant,
     accepted_ns: i64,
     received: usize,
+    new: usize,
     written: usize,
+    dropped: usize,
     bytes: usize,
 }
 
@@ -322,7 +418,8 @@ fn tell(told: &Told) {
     metrics::histogram!("spanloom_write_duration_seconds").record(told.started.elapsed().as_secs_f64());
     metrics::gauge!("spanloom_queue_age_seconds").set(age_ns.max(0) as f64 / 1e9);
     metrics::counter!("spanloom_spans_written_total").increment(told.written as u64);
-    metrics::counter!("spanloom_spans_duplicate_total").increment((told.received - told.written) as u64);
+    metrics::counter!("spanloom_spans_duplicate_total").increment((told.received - told.new) as u64);
+    metrics::counter!("spanloom_spans_sampled_out_total").increment(told.dropped as u64);
     metrics::counter!("spanloom_written_bytes_total").increment(told.bytes as u64);
 }
 

@@ -27,6 +27,8 @@ use place::SocketDir;
 use process::Postmaster;
 pub use supervise::Supervised;
 
+pub(crate) use process::end_with_us;
+
 /// Recovery after a crash reads the log since the last checkpoint; `max_wal_size` bounds it.
 const READY_TIMEOUT: Duration = Duration::from_mins(10);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);

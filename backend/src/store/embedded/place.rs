@@ -100,6 +100,18 @@ fn create_outside(account: &Account) -> anyhow::Result<PathBuf> {
     Ok(dir.join("data"))
 }
 
+/// Removes everything, also what is kept elsewhere.
+pub(super) fn remove(base: &Path) -> anyhow::Result<()> {
+    let data = known_data(base)?;
+    if !data.starts_with(base) && data.exists() {
+        // Its folder has a name that `create_outside` made up for it.
+        let own = data.parent().filter(|parent| parent.parent() == Some(Path::new(SYSTEM_DIR)));
+        let own = own.with_context(|| format!("{} is no place of ours", data.display()))?;
+        fs::remove_dir_all(own).with_context(|| format!("removing {}", own.display()))?;
+    }
+    fs::remove_dir_all(base).with_context(|| format!("removing {}", base.display()))
+}
+
 /// A folder that only PostgreSQL's user and we can enter; the socket's permissions are its own.
 #[derive(Debug)]
 pub(super) struct SocketDir {

@@ -36,7 +36,7 @@ pub(super) fn spawn(mut command: Command) -> anyhow::Result<Postmaster> {
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
     // Ctrl-C in a terminal goes to the whole group; PostgreSQL has to outlast the writer.
     command.process_group(0);
-    end_with_us(&mut command);
+    end_with_us(&mut command, Signal::SIGINT);
 
     let lines = Lines::default();
     let kept = lines.clone();
@@ -64,10 +64,10 @@ pub(super) fn spawn(mut command: Command) -> anyhow::Result<Postmaster> {
     Ok(Postmaster { pid: Pid::from_raw(pid as i32), end, lines })
 }
 
-/// Has the kernel send SIGINT (fast shutdown) to the child when this process dies, `kill -9`
-/// included.
+/// Has the kernel send `signal` to the child when this process dies, `kill -9` included. For
+/// PostgreSQL SIGINT means fast shutdown. The kernel watches the thread that forks.
 #[cfg(target_os = "linux")]
-fn end_with_us(command: &mut Command) {
+pub(crate) fn end_with_us(command: &mut Command, signal: Signal) {
     let parent = nix::unistd::getpid();
     // `pre_exec` runs after the change of user, which would clear the death signal.
     #[expect(
@@ -76,7 +76,7 @@ fn end_with_us(command: &mut Command) {
     )]
     unsafe {
         command.pre_exec(move || {
-            nix::sys::prctl::set_pdeathsig(Signal::SIGINT)?;
+            nix::sys::prctl::set_pdeathsig(signal)?;
             // We may have died before the line above.
             if nix::unistd::getppid() != parent {
                 return Err(nix::errno::Errno::ESRCH.into());
@@ -87,7 +87,7 @@ fn end_with_us(command: &mut Command) {
 }
 
 #[cfg(not(target_os = "linux"))]
-fn end_with_us(_command: &mut Command) {}
+pub(crate) fn end_with_us(_command: &mut Command, _signal: Signal) {}
 
 fn supervise(child: &mut Child, lines: &Lines) -> String {
     let reader = child.stderr.take().map(|stderr| {

@@ -1,4 +1,4 @@
-//! Reaching the PostgreSQL of a server that runs already, for commands beside it.
+//! The PostgreSQL of another process: reaching it while it runs, removing what it leaves.
 
 use std::path::Path;
 
@@ -22,5 +22,18 @@ impl EmbeddedPostgres {
             format!("the server on {} is still starting: try again", data_dir.display())
         })?;
         Ok(Some(connect_options(&socket, "spanloom", DATABASE)))
+    }
+
+    /// Removes the database in `data_dir`, wherever it is kept.
+    ///
+    /// # Errors
+    /// If a server uses it, or a file cannot be removed.
+    pub fn remove(data_dir: &Path) -> anyhow::Result<()> {
+        let base = data_dir.join("pg");
+        if !base.exists() {
+            return Ok(());
+        }
+        anyhow::ensure!(!leftover::is_locked(&base)?, "the database in {} is in use", data_dir.display());
+        place::remove(&base)
     }
 }

@@ -5,7 +5,9 @@
 
 mod identity;
 mod problem;
+mod sampling;
 mod services;
+mod storage;
 mod traces;
 
 pub use identity::{
@@ -13,9 +15,17 @@ pub use identity::{
     UserChange, UserRequest,
 };
 pub use problem::{FieldError, Problem};
+pub use sampling::{
+    CompositePart, HeadSampling, HeadService, KeptCount, PolicyDryRun, SamplingChange, SamplingDryRun,
+    SamplingPolicy, SamplingRule, SamplingSettings, SamplingTrial, SamplingVersion, ServiceDryRun,
+};
 pub use services::{
     OperationSummary, OperationsResponse, RedSummary, ServiceSummary, ServicesResponse, TagKey,
     TagKeysResponse, TagValue, TagValueType, TagValuesResponse,
+};
+pub use storage::{
+    NamedBytes, RetentionEvent, RetentionReason, StorageDay, StorageFlavour, StorageGrowth,
+    StoragePartition, StorageResponse, StorageService, StorageSignal, StorageTable,
 };
 pub use traces::{
     ApiEvent, ApiLink, ApiResource, ApiScope, ApiSpan, SearchOrder, Searched, SpanRef, Trace, TraceService,
