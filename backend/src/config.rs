@@ -2,6 +2,7 @@
 //!
 //! Everything is validated once, at start; an error names the key at fault.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -10,6 +11,9 @@ use anyhow::Context;
 use figment::Figment;
 use figment::providers::{Env, Format, Serialized, Toml};
 use serde::{Deserialize, Serialize};
+use spanloom_redact::{Redactor, Rules};
+
+use crate::collect::receive::bucket::Rate;
 
 use crate::store::retention::{Limits, RetentionConfig, Signal};
 
@@ -23,6 +27,8 @@ pub struct Config {
     pub listen: ListenConfig,
     /// What is accepted.
     pub ingest: IngestConfig,
+    /// Which secrets are removed from spans, and how; see `docs/security.md`.
+    pub redaction: Rules,
     /// Where accepted spans wait for the database.
     pub queue: QueueConfig,
     /// How long searches may take and how much they may return.
@@ -154,6 +160,10 @@ pub struct IngestConfig {
     pub loopback_without_key: bool,
     /// Whether every client may send without a key.
     pub open: bool,
+    /// How much each key and each service may send.
+    pub limits: RateLimitsConfig,
+    /// What one span may bring; what is beyond it is cut off, and counted in the span.
+    pub span_limits: spanloom_formats::limits::Limits,
 }
 
 impl Default for IngestConfig {
@@ -168,7 +178,45 @@ impl Default for IngestConfig {
             future_seconds_max: 600,
             loopback_without_key: true,
             open: false,
+            limits: RateLimitsConfig::default(),
+            span_limits: spanloom_formats::limits::Limits::default(),
         }
+    }
+}
+
+/// How much each key and each service may send; nothing is limited unless it is told.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RateLimitsConfig {
+    /// What was not used for so long may be used at once.
+    pub burst_seconds: u32,
+    /// For each key, and for all clients without one together.
+    pub per_key: Rate,
+    /// For each service, by its `service.name`.
+    pub per_service: Rate,
+    /// Instead of `per_key`, by the key's name; keys of one name have a limit each.
+    pub keys: BTreeMap<String, Rate>,
+    /// Instead of `per_service`, by the service's name.
+    pub services: BTreeMap<String, Rate>,
+}
+
+impl Default for RateLimitsConfig {
+    fn default() -> Self {
+        Self {
+            burst_seconds: 5,
+            per_key: Rate::default(),
+            per_service: Rate::default(),
+            keys: BTreeMap::new(),
+            services: BTreeMap::new(),
+        }
+    }
+}
+
+impl RateLimitsConfig {
+    /// Whether nothing is limited.
+    pub fn is_unlimited(&self) -> bool {
+        let each = [&self.per_key, &self.per_service].into_iter();
+        each.chain(self.keys.values()).chain(self.services.values()).all(|rate| rate.is_unlimited())
     }
 }
 
@@ -310,6 +358,7 @@ impl Config {
             ("queue.segment_bytes", self.queue.segment_bytes),
             ("queue.memory_bytes_max", self.queue.memory_bytes_max as u64),
             ("ingest.batch_spans_max", self.ingest.batch_spans_max as u64),
+            ("ingest.limits.burst_seconds", u64::from(self.ingest.limits.burst_seconds)),
             ("query.search_seconds_max", self.query.search_seconds_max),
             ("query.statement_seconds_max", self.query.statement_seconds_max),
             ("query.limit_max", u64::from(self.query.limit_max)),
@@ -335,6 +384,8 @@ impl Config {
             self.ingest.future_seconds_max <= 86_400,
             "ingest.future_seconds_max: must be at most 86400 (a day)"
         );
+        // The hash key does not matter for whether the rules are acceptable.
+        Redactor::new(&self.redaction, &[0; 32]).map_err(|error| anyhow::anyhow!("redaction.{error}"))?;
         if let Some(url) = &self.storage.database_url {
             url.parse::<sqlx::postgres::PgConnectOptions>()
                 .map_err(|_| anyhow::anyhow!("storage.database_url: not a postgres:// URL"))?;

@@ -17,6 +17,7 @@ use utoipa_actix_web::AppExt;
 use crate::collect::Collector;
 use crate::collect::queue::disk::{self, DiskBounds, DiskStatus};
 use crate::collect::receive::{Receiver, otlp_grpc, otlp_http};
+use crate::collect::redact::Redaction;
 use crate::collect::write::Writer;
 use crate::config::{Config, Listen};
 use crate::identity::Identity;
@@ -124,7 +125,8 @@ impl Server {
             memory_bytes_max: config.queue.memory_bytes_max,
         };
         let (source, queue) = disk::open(&config.queue_dir(), bounds, entries)?;
-        let receiver = Receiver::new(collector.clone(), config);
+        let redaction = Redaction::new(&config.redaction, &identity.server_secret("redaction").await?)?;
+        let receiver = Receiver::new(collector.clone(), redaction, config);
         let stop = CancellationToken::new();
 
         let close_queue = CancellationToken::new();

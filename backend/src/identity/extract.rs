@@ -17,6 +17,7 @@ use serde::de::DeserializeOwned;
 use spanloom_model::api::{KeyScope, Role, User};
 use uuid::Uuid;
 
+pub use super::ingest::IngestClient;
 use super::ingest::IngestDenied;
 use super::role::{Principal, role_name};
 use super::{Identity, api_key, origin};
@@ -65,10 +66,6 @@ role_extractor!(
     Admin
 );
 
-/// A client that may send spans.
-#[derive(Debug, Clone, Copy)]
-pub struct IngestClient;
-
 impl FromRequest for IngestClient {
     type Error = ApiError;
     type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
@@ -81,8 +78,7 @@ impl FromRequest for IngestClient {
             // A page of another site that a browser on this machine shows is not this machine.
             let foreign_page = !origin_is_ours(&request, identity);
             let peer = direct_peer(&request).filter(|_| !foreign_page);
-            identity.authorize_ingest(peer, bearer).await?;
-            Ok(Self)
+            Ok(identity.authorize_ingest(peer, bearer).await?)
         })
     }
 }

@@ -15,4 +15,6 @@ mod openapi;
 mod operate;
 mod query;
 mod query_search;
+mod rate_limits;
+mod redaction;
 mod storage;

@@ -26,6 +26,8 @@ pub enum Rejection {
     TooOld,
     /// The span starts further in the future than clocks may differ.
     InFuture,
+    /// The span's service sends more than it may.
+    ServiceRateLimit,
 }
 
 impl Rejection {
@@ -38,6 +40,7 @@ impl Rejection {
             Self::NegativeDuration => "negative_duration",
             Self::TooOld => "too_old",
             Self::InFuture => "in_future",
+            Self::ServiceRateLimit => "service_rate_limit",
         }
     }
 
@@ -50,16 +53,18 @@ impl Rejection {
             Self::NegativeDuration => "the span ends before it starts",
             Self::TooOld => "the span started before the retention period",
             Self::InFuture => "the span starts in the future: check the clock of its host",
+            Self::ServiceRateLimit => "the service sends more than its rate limit",
         }
     }
 
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
         Self::TraceId,
         Self::SpanId,
         Self::ParentSpanId,
         Self::NegativeDuration,
         Self::TooOld,
         Self::InFuture,
+        Self::ServiceRateLimit,
     ];
 }
 
@@ -72,7 +77,12 @@ pub struct Rejected {
 impl Rejected {
     /// Counts one more.
     pub fn add(&mut self, rejection: Rejection) {
-        self.counts[rejection as usize] += 1;
+        self.add_many(rejection, 1);
+    }
+
+    /// Counts some more.
+    pub fn add_many(&mut self, rejection: Rejection, count: u64) {
+        self.counts[rejection as usize] += count;
     }
 
     /// All of them.

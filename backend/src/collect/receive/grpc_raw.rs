@@ -17,8 +17,8 @@ use tonic::transport::server::TcpConnectInfo;
 use tonic::{Code, Request, Response, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
-use super::RETRY_AFTER_SECONDS;
 use crate::collect::queue::SubmitError;
+use crate::identity::ingest::IngestClient;
 use crate::identity::{Identity, IngestDenied, origin};
 
 /// A message's limit, after decompression too. Decoded spans are many times their bytes on the
@@ -33,7 +33,11 @@ pub trait Method: Clone + Send + Sync + 'static {
     const NAME: &'static str;
 
     /// Answers a request's message with the response's.
-    fn call(self, message: Bytes) -> impl Future<Output = Result<Bytes, Status>> + Send;
+    fn call(
+        self,
+        client: IngestClient,
+        message: Bytes,
+    ) -> impl Future<Output = Result<Bytes, Status>> + Send;
 }
 
 /// The service of `method`, ready to be added to a tonic server: for those who may send spans,
@@ -73,9 +77,10 @@ where
         let (peer, key) = credentials(&request);
         Box::pin(async move {
             // Before the message is read: whoever may not send should not make us read.
-            if let Err(status) = authorize(&identity, peer, key.as_deref()).await {
-                return Ok(status.into_http());
-            }
+            let client = match authorize(&identity, peer, key.as_deref()).await {
+                Ok(client) => client,
+                Err(status) => return Ok(status.into_http()),
+            };
             let path = request.uri().path();
             if path.strip_prefix('/').and_then(|path| path.split_once('/')) != Some((M::SERVICE, M::NAME)) {
                 return Ok(Status::unimplemented("there is no such method").into_http());
@@ -86,19 +91,19 @@ where
             let mut grpc = Grpc::new(RawCodec)
                 .apply_compression_config(compressions, EnabledCompressionEncodings::default())
                 .apply_max_message_size_config(Some(limit_bytes), None);
-            Ok(grpc.unary(Call(method), request).await)
+            Ok(grpc.unary(Call(method, client), request).await)
         })
     }
 }
 
-struct Call<M>(M);
+struct Call<M>(M, IngestClient);
 
 impl<M: Method> UnaryService<Bytes> for Call<M> {
     type Response = Bytes;
     type Future = BoxFuture<Response<Bytes>, Status>;
 
     fn call(&mut self, request: Request<Bytes>) -> Self::Future {
-        let answer = self.0.clone().call(request.into_inner());
+        let answer = self.0.clone().call(self.1.clone(), request.into_inner());
         Box::pin(async move { answer.await.map(Response::new) })
     }
 }
@@ -153,26 +158,29 @@ fn credentials<B>(request: &http::Request<B>) -> (Option<IpAddr>, Option<String>
     (if relayed { None } else { peer }, key.map(str::to_owned))
 }
 
-async fn authorize(identity: &Identity, peer: Option<IpAddr>, key: Option<&str>) -> Result<(), Status> {
+async fn authorize(
+    identity: &Identity,
+    peer: Option<IpAddr>,
+    key: Option<&str>,
+) -> Result<IngestClient, Status> {
     identity.authorize_ingest(peer, key).await.map_err(|denied| match denied {
         IngestDenied::NoKey | IngestDenied::BadKey => Status::unauthenticated(denied.to_string()),
         IngestDenied::WrongScope => Status::permission_denied(denied.to_string()),
-        IngestDenied::Unavailable(_) => retryable(Code::Unavailable, &denied.to_string()),
+        IngestDenied::Unavailable(_) => retryable(Code::Unavailable, &denied.to_string(), 5),
     })
 }
 
 /// What a client is told whose spans were not taken.
 pub fn refused(error: &SubmitError) -> Status {
-    match error {
-        SubmitError::Busy => retryable(Code::ResourceExhausted, &error.to_string()),
-        SubmitError::Full | SubmitError::Unavailable | SubmitError::Stopping => {
-            retryable(Code::Unavailable, &error.to_string())
-        }
-    }
+    let code = match error {
+        SubmitError::Busy | SubmitError::Limited { .. } => Code::ResourceExhausted,
+        SubmitError::Full | SubmitError::Unavailable | SubmitError::Stopping => Code::Unavailable,
+    };
+    retryable(code, &error.to_string(), error.retry_after_seconds())
 }
 
 /// OTLP clients come again after `RetryInfo`'s delay; without it `ResourceExhausted` is final.
-fn retryable(code: Code, message: &str) -> Status {
-    let details = ErrorDetails::with_retry_info(Some(Duration::from_secs(RETRY_AFTER_SECONDS)));
+fn retryable(code: Code, message: &str, retry_after_seconds: u64) -> Status {
+    let details = ErrorDetails::with_retry_info(Some(Duration::from_secs(retry_after_seconds)));
     Status::with_error_details(code, message, details)
 }

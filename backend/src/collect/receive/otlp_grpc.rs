@@ -8,9 +8,10 @@ use prost::Message;
 use spanloom_formats::otlp;
 use tonic::Status;
 
-use super::Receiver;
 use super::grpc_raw::{self, Method, RawService, refused};
+use super::{Arrived, Protocol, Receiver};
 use crate::identity::Identity;
+use crate::identity::ingest::IngestClient;
 
 /// The service, ready to be added to a tonic server.
 pub fn service(receiver: Receiver, identity: Identity) -> RawService<Export> {
@@ -28,13 +29,15 @@ impl Method for Export {
     const SERVICE: &'static str = "opentelemetry.proto.collector.trace.v1.TraceService";
     const NAME: &'static str = "Export";
 
-    async fn call(self, message: Bytes) -> Result<Bytes, Status> {
+    async fn call(self, client: IngestClient, message: Bytes) -> Result<Bytes, Status> {
         let Self { receiver } = self;
-        let (bounds, size_bytes) = (receiver.bounds(), message.len());
-        let decoded = receiver.decode(move || otlp::decode(&message, bounds)).await;
+        let bounds = receiver.bounds();
+        let body = message.clone();
+        let decoded = receiver.decode(move || otlp::decode(&body, bounds)).await;
         let decoded = decoded.map_err(|error| refused(&error))?;
         let decoded = decoded.map_err(|error| Status::invalid_argument(error.to_string()))?;
-        let accepted = receiver.accept("otlp_grpc", decoded, size_bytes).await;
+        let arrived = Arrived { decoded, size_bytes: message.len(), otlp: Some(message) };
+        let accepted = receiver.accept(&client, Protocol::partial("otlp_grpc"), arrived).await;
         let rejected = accepted.map_err(|error| refused(&error))?;
         let partial_success = (rejected.total() > 0).then(|| ExportTracePartialSuccess {
             rejected_spans: rejected.total() as i64,

@@ -218,8 +218,10 @@ impl Writer {
         let mut transaction = store.writers.begin().await?;
         progress::lock_slots(&mut transaction, &self.slots).await?;
         self.claim(&mut transaction).await?;
-        let records =
-            self.without_duplicates(&mut transaction, batch.records).await.context("looking for duplicates")?;
+        let records = self
+            .without_duplicates(&mut transaction, batch.records)
+            .await
+            .context("looking for duplicates")?;
         let spans = || records.iter().flat_map(|record| &record.spans);
         self.newest_start_ns = spans().map(|span| span.start_ns).fold(self.newest_start_ns, i64::max);
         let new = spans().count();
@@ -321,8 +323,12 @@ impl Writer {
         let ids = self.dimensions.resolve(&self.store.writers, spans).await?;
         self.ensure_partitions(spans).await.context("partitions")?;
         let weights = spans.iter().map(|span| span_weight(span, 1.0));
-        let rows: Vec<Row> =
-            spans.iter().zip(ids).zip(weights).map(|((span, ids), weight)| Row { span, ids, weight }).collect();
+        let rows: Vec<Row> = spans
+            .iter()
+            .zip(ids)
+            .zip(weights)
+            .map(|((span, ids), weight)| Row { span, ids, weight })
+            .collect();
         Ok(batch::copy_metrics(connection, &rows).await.context("adding metrics")?)
     }
 
@@ -338,7 +344,8 @@ impl Writer {
         if !selected.dropped.is_empty() {
             let dropped: Vec<&Span> = selected.dropped.iter().flat_map(|(_, spans)| spans).collect();
             self.ensure_partitions(&dropped).await.context("partitions")?;
-            bytes += sampled_out::copy(connection, &selected.dropped).await.context("noting dropped spans")?;
+            bytes +=
+                sampled_out::copy(connection, &selected.dropped).await.context("noting dropped spans")?;
         }
         if selected.kept.is_empty() {
             return Ok(bytes);
