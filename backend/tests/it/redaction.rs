@@ -97,7 +97,7 @@ fn request(trace: u8) -> Vec<u8> {
 async fn dump(server: &Spanloom) -> String {
     let tables: Vec<String> = sqlx::query_scalar(
         "SELECT format('%I.%I', schemaname, tablename) FROM pg_tables
-         WHERE schemaname NOT IN ('pg_catalog', 'information_schema')",
+         WHERE schemaname NOT IN ('pg_catalog', 'information_schema') AND schemaname NOT LIKE 'pg_temp%'",
     )
     .fetch_all(server.pool())
     .await
