@@ -21,7 +21,10 @@ const COVERAGE: &str = "--cfg fuzzing -Cpasses=sancov-module -Ccodegen-units=1 \
     -Cllvm-args=-sanitizer-coverage-trace-compares";
 
 /// Bounds on one target's run: seconds in all, seconds for one input, its bytes, megabytes of memory.
-const BOUNDS: [&str; 4] = ["-max_total_time=6", "-timeout=5", "-max_len=4096", "-rss_limit_mb=1024"];
+const BOUNDS: [&str; 4] = ["-max_total_time=4", "-timeout=5", "-max_len=4096", "-rss_limit_mb=1024"];
+
+/// Of a failure's output; the input that broke the target is at the end.
+const LINES_SHOWN: usize = 60;
 
 /// Builds and runs all targets; each is one test.
 pub fn run(locked: bool) -> anyhow::Result<Count> {
@@ -81,9 +84,10 @@ fn targets(fuzz: &Path) -> anyhow::Result<Vec<String>> {
 /// Runs one target; whether nothing was found. The fuzzer leaves the input that broke it where it
 /// says.
 fn fuzz_one(name: &str, program: &Path, fuzz: &Path, target_dir: &Path) -> anyhow::Result<bool> {
-    // What earlier runs found interesting is where this one goes on.
     let corpus = target_dir.join("corpus").join(name);
     let artifacts = target_dir.join("artifacts").join(name);
+    // What a run finds interesting would pile up from run to run.
+    let _ = fs::remove_dir_all(&corpus);
     for dir in [&corpus, &artifacts] {
         fs::create_dir_all(dir).with_context(|| format!("making {}", dir.display()))?;
     }
@@ -93,13 +97,21 @@ fn fuzz_one(name: &str, program: &Path, fuzz: &Path, target_dir: &Path) -> anyho
         "{} is missing: give the target something to begin with",
         seeds.display()
     );
-    println!("    {name}");
     let mut command = Command::new(program);
-    command.args(BOUNDS).arg("-print_final_stats=1").arg("-verbosity=0");
+    command.args(BOUNDS).arg("-print_final_stats=1");
     command.arg(format!("-artifact_prefix={}/", artifacts.display())).args([&corpus, &seeds]);
-    command.stdin(Stdio::null());
-    let status = command.status().with_context(|| format!("starting {}", exec::show(&command)))?;
-    Ok(status.success())
+    command.stdin(Stdio::null()).stdout(Stdio::null());
+    let output = command.output().with_context(|| format!("starting {}", exec::show(&command)))?;
+    // It says much, and only the end of a failure is of interest.
+    let said = String::from_utf8_lossy(&output.stderr);
+    let lines: Vec<&str> = said.lines().collect();
+    if output.status.success() {
+        let runs = lines.iter().find_map(|line| line.strip_prefix("stat::number_of_executed_units:"));
+        println!("    {name}: {} inputs", runs.unwrap_or("unknown number of").trim());
+    } else {
+        println!("    {name}: failed\n{}", lines[lines.len().saturating_sub(LINES_SHOWN)..].join("\n"));
+    }
+    Ok(output.status.success())
 }
 
 #[cfg(test)]
