@@ -12,6 +12,8 @@ mod commands;
 mod dialect;
 mod hash;
 mod names;
+#[cfg(test)]
+mod names_test;
 mod report;
 mod rules;
 mod scan;
@@ -25,6 +27,7 @@ mod verdict;
 mod walk;
 #[cfg(test)]
 mod walk_test;
+mod words;
 
 use std::sync::Arc;
 

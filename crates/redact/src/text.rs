@@ -26,6 +26,16 @@ pub(crate) enum Outcome<T> {
     Drop,
 }
 
+impl<T> Outcome<T> {
+    pub(crate) fn map<U>(self, change: impl FnOnce(T) -> U) -> Outcome<U> {
+        match self {
+            Self::Same => Outcome::Same,
+            Self::New(new) => Outcome::New(change(new)),
+            Self::Drop => Outcome::Drop,
+        }
+    }
+}
+
 impl Redactor {
     /// Adds the secrets that stand in any text. `verdict` judges a name within the text.
     pub(crate) fn find_in_text(

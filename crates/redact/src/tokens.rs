@@ -89,6 +89,9 @@ const PATTERNS: &[(&str, Shape)] = &[
     ("AGE-SECRET-KEY-1", Shape::Word(20)),
 ];
 
+/// Bytes of what PEM calls a thing at most.
+const LABEL_BYTES_MAX: usize = 48;
+
 /// For [`Scanner::new`].
 pub(crate) fn prefixes() -> impl Iterator<Item = &'static str> {
     PATTERNS.iter().map(|(prefix, _)| *prefix)
@@ -207,11 +210,13 @@ fn is_user_and_password(text: &[u8]) -> bool {
 
 /// The length of a private key in PEM; of all the rest if its end is missing.
 fn pem(text: &str) -> Option<usize> {
-    let label = &text["-----BEGIN ".len()..];
-    let label = &label[..label.floor_char_boundary(48)];
-    let label = label.split_once("-----").map_or(label, |(label, _)| label);
+    let rest = &text["-----BEGIN ".len()..];
+    let label =
+        run(rest.as_bytes(), |byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b' ');
     // PGP says "PRIVATE KEY BLOCK".
-    label.contains("PRIVATE KEY").then_some(())?;
+    if label > LABEL_BYTES_MAX || !rest[..label].contains("PRIVATE KEY") {
+        return None;
+    }
     let Some(end) = memmem::find(text.as_bytes(), b"-----END ") else { return Some(text.len()) };
     let rest = &text[end + "-----END ".len()..];
     Some(rest.find("-----").map_or(text.len(), |dashes| text.len() - rest.len() + dashes + 5))

@@ -17,6 +17,9 @@ use crate::{Action, Redacted, Redactor, hash, sql};
 /// Deeper values are masked whole. Decoders refuse them before.
 const DEPTH_MAX: u32 = 128;
 
+/// How often a text is looked at.
+const TURNS_MAX: usize = 4;
+
 pub(crate) fn spans(redactor: &Redactor, spans: &mut [Span]) -> Redacted {
     let mut pass = Pass {
         redactor,
@@ -65,6 +68,17 @@ impl<T> Shared<T> {
             None => self.last = address,
         }
     }
+}
+
+/// Where a text stands.
+#[derive(Clone, Copy)]
+struct Place<'s> {
+    /// What its key says.
+    verdict: Verdict,
+    /// The attributes beside it.
+    siblings: &'s Attributes,
+    /// Whether it could be dropped.
+    is_attribute: bool,
 }
 
 /// New values of attributes by index, in order; none for one that goes.
@@ -138,7 +152,8 @@ impl Pass<'_> {
 
     /// A text that is no attribute, so that it cannot be dropped.
     fn free_text(&mut self, text: &mut String, attributes: &Attributes) {
-        if let Outcome::New(without) = self.text(text, Verdict::Name, attributes, false) {
+        let place = Place { verdict: Verdict::Name, siblings: attributes, is_attribute: false };
+        if let Outcome::New(without) = self.text(text, place, None) {
             *text = without;
         }
     }
@@ -204,19 +219,13 @@ impl Pass<'_> {
         if depth > DEPTH_MAX {
             return self.too_deep(value);
         }
+        let place = Place { verdict, siblings, is_attribute: true };
         match value {
-            AttrValue::String(text) => match self.text(text, verdict, siblings, true) {
-                Outcome::New(text) => Outcome::New(text.into()),
-                Outcome::Drop => Outcome::Drop,
-                Outcome::Same => Outcome::Same,
-            },
+            AttrValue::String(text) => self.text(text, place, None).map(AttrValue::String),
             AttrValue::Bytes(bytes) => {
                 let Ok(text) = std::str::from_utf8(bytes) else { return Outcome::Same };
-                match self.text(text, verdict, siblings, true) {
-                    Outcome::New(text) => Outcome::New(AttrValue::Bytes(text.into_bytes())),
-                    Outcome::Drop => Outcome::Drop,
-                    Outcome::Same => Outcome::Same,
-                }
+                let outcome = self.text(text, place, None);
+                outcome.map(|text| AttrValue::Bytes(text.into_bytes()))
             }
             AttrValue::Array(values) => {
                 array(values, |value| self.value(value, verdict, siblings, depth + 1))
@@ -243,22 +252,11 @@ impl Pass<'_> {
             let AttrValue::String(text) = word else {
                 return self.value(word, Verdict::Command, siblings, depth + 1);
             };
-            let judge = |name: &str| self.judge(name);
-            let mut found = Vec::new();
-            let is_secret = |name: &str| matches!(judge(name), Verdict::Secret(_));
-            if let Some(range) = follower.next(text, is_secret) {
-                found.push(Found { range, rule: COMMANDS });
-            }
-            // `sh -c "app --password hunter2"`
-            if text.contains(' ') {
-                self.redactor.find_in_command(text, &judge, &mut found);
-            }
-            self.redactor.find_in_text(text, Reading::Text, &judge, &mut found);
-            match self.without(text, true, &mut found) {
-                Outcome::New(text) => Outcome::New(text.into()),
-                Outcome::Drop => Outcome::Drop,
-                Outcome::Same => Outcome::Same,
-            }
+            let is_secret = |name: &str| matches!(self.judge(name), Verdict::Secret(_));
+            let secret = follower.next(text, is_secret).map(|range| Found { range, rule: COMMANDS });
+            // A word may be a command line itself: `sh -c "app --password hunter2"`.
+            let place = Place { verdict: Verdict::Command, siblings, is_attribute: true };
+            self.text(text, place, secret).map(AttrValue::String)
         })
     }
 
@@ -309,40 +307,54 @@ impl Pass<'_> {
         Outcome::New(hash::MASK.into())
     }
 
-    fn text(
-        &mut self,
-        text: &str,
-        verdict: Verdict,
-        siblings: &Attributes,
-        is_attribute: bool,
-    ) -> Outcome<String> {
-        let redactor = self.redactor;
+    /// A text without its secrets, of which one may be known already.
+    ///
+    /// What is left is looked at again, because a secret may have hidden another; SQL's parameters
+    /// hide nothing. What still is not clean after some turns is a riddle, and goes whole.
+    fn text(&mut self, text: &str, place: Place<'_>, known: Option<Found>) -> Outcome<String> {
         let mut found = std::mem::take(&mut self.found);
         found.clear();
-        let judge = |name: &str| self.judge(name);
+        found.extend(known);
+        let mut outcome = Outcome::Same;
+        for turn in 0..TURNS_MAX {
+            let current = if let Outcome::New(without) = &outcome { without.as_str() } else { text };
+            self.find(current, place, &mut found);
+            if found.is_empty() {
+                break;
+            }
+            let is_settled = found.iter().all(|secret| secret.rule == SQL);
+            let count = |rule| self.redacted.count(rule);
+            match self.redactor.without(current, place.is_attribute, &mut found, count) {
+                Outcome::Same => break,
+                changed => outcome = changed,
+            }
+            if is_settled || outcome == Outcome::Drop {
+                break;
+            }
+            if turn + 1 == TURNS_MAX {
+                outcome = Outcome::New(hash::MASK.to_owned());
+            }
+        }
+        self.found = found;
+        outcome
+    }
+
+    fn find(&self, text: &str, place: Place<'_>, found: &mut Vec<Found>) {
+        let Place { verdict, siblings, .. } = place;
         if verdict == Verdict::Sql
             && let Some(range) = sql::redis_password(text)
         {
             found.push(Found { range, rule: SQL });
         }
-        match statement(text, verdict, siblings) {
-            Some(dialect) => redactor.find_in_sql(text, dialect, &mut found),
-            None => {
-                let reading = if let Verdict::Text(reading) = verdict { reading } else { Reading::Text };
-                if verdict == Verdict::Command {
-                    redactor.find_in_command(text, &judge, &mut found);
-                }
-                redactor.find_in_text(text, reading, &judge, &mut found);
-            }
+        if let Some(dialect) = statement(text, verdict, siblings) {
+            return self.redactor.find_in_sql(text, dialect, found);
         }
-        let outcome =
-            if found.is_empty() { Outcome::Same } else { self.without(text, is_attribute, &mut found) };
-        self.found = found;
-        outcome
-    }
-
-    fn without(&mut self, text: &str, is_attribute: bool, found: &mut Vec<Found>) -> Outcome<String> {
-        self.redactor.without(text, is_attribute, found, |rule| self.redacted.count(rule))
+        let judge = |name: &str| self.judge(name);
+        if verdict == Verdict::Command {
+            self.redactor.find_in_command(text, &judge, found);
+        }
+        let reading = if let Verdict::Text(reading) = verdict { reading } else { Reading::Text };
+        self.redactor.find_in_text(text, reading, &judge, found);
     }
 
     /// What a name within a text says. Not remembered: texts are many.

@@ -14,8 +14,8 @@ use super::bucket::{Bucket, Cost, Rate};
 use crate::config::RateLimitsConfig;
 use crate::identity::ingest::IngestClient;
 
-/// Buckets of services at most; names come from clients. Full ones are forgotten first.
-const SERVICES_MAX: usize = 10_000;
+/// Buckets of each sort at most; services' names come from clients. Full ones are forgotten first.
+const BUCKETS_MAX: usize = 10_000;
 
 /// Names in the metrics at most; the others are counted together.
 const NAMES_MAX: usize = 200;
@@ -76,6 +76,7 @@ impl RateLimits {
         let total = decoded.spans.len();
         let key = self.key_rate(client).map(|rate| (client.key.as_ref().map(|key| key.id), rate));
         if let Some((id, rate)) = key {
+            make_room(&mut state.keys, now);
             let bucket = state.keys.entry(id).or_insert_with(|| Bucket::new(rate, self.burst(), now));
             if let Some(wait) = bucket.wait(now) {
                 let name = client.key.as_ref().map_or(NO_KEY, |key| &key.name);
@@ -146,7 +147,7 @@ impl RateLimits {
                 continue;
             }
             if !state.services.contains_key(*service) {
-                state.make_room(now);
+                make_room(&mut state.services, now);
                 state.services.insert((*service).to_owned(), Bucket::new(rate, self.burst(), now));
             }
             if let Some(wait) = state.services.get_mut(*service).and_then(|bucket| bucket.wait(now)) {
@@ -171,15 +172,6 @@ impl State {
         }
     }
 
-    fn make_room(&mut self, now: Instant) {
-        if self.services.len() >= SERVICES_MAX {
-            self.services.retain(|_, bucket| !bucket.is_full(now));
-        }
-        if self.services.len() >= SERVICES_MAX {
-            self.services.clear();
-        }
-    }
-
     fn count(&mut self, by: &'static str, name: &str, spans: usize) {
         let has_place = self.named.contains(name) || self.named.len() < NAMES_MAX;
         let name = if has_place {
@@ -190,6 +182,15 @@ impl State {
         };
         metrics::counter!("spanloom_limited_spans_total", "by" => by, "name" => name)
             .increment(spans as u64);
+    }
+}
+
+fn make_room<K>(buckets: &mut HashMap<K, Bucket>, now: Instant) {
+    if buckets.len() >= BUCKETS_MAX {
+        buckets.retain(|_, bucket| !bucket.is_full(now));
+    }
+    if buckets.len() >= BUCKETS_MAX {
+        buckets.clear();
     }
 }
 
@@ -310,11 +311,11 @@ mod tests {
     #[test]
     fn buckets_of_services_are_bounded() {
         let (limits, now) = (limits(|config| config.per_service = SPANS_10), Instant::now());
-        for number in 0..SERVICES_MAX + 100 {
+        for number in 0..BUCKETS_MAX + 100 {
             let name = format!("service-{number}");
             assert!(take(&limits, &[(&name, 1)], now).is_ok());
         }
         let state = limits.state();
-        assert!(state.services.len() <= SERVICES_MAX && state.named.len() <= NAMES_MAX);
+        assert!(state.services.len() <= BUCKETS_MAX && state.named.len() <= NAMES_MAX);
     }
 }
