@@ -21,11 +21,7 @@ pub const WORDS: &[WordRule] = &[
     WordRule {
         name: "wire types",
         applies: |path| {
-            is_backend(path)
-                && !is_in(
-                    path,
-                    &["backend/src/collect/receive", "backend/src/demo"],
-                )
+            is_backend(path) && !is_in(path, &["backend/src/collect/receive", "backend/src/demo"])
         },
         words: &["opentelemetry_proto", "prost::", "tonic_types"],
         in_tests: false,

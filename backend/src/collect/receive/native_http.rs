@@ -6,10 +6,10 @@ use serde::Serialize;
 use super::http_body::{self, BodyError};
 use super::http_docs::{IngestRefusals, NativeErrors};
 use super::{RETRY_AFTER_SECONDS, Receiver};
-use spanloom_formats::{Decoded, Rejected, native};
 use crate::collect::queue::SubmitError;
 use crate::identity::extract::IngestClient;
 use crate::web::{ApiError, ApiResult};
+use spanloom_formats::{Decoded, Rejected, native};
 
 /// How many spans were stored.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
