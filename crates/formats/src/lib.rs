@@ -1,8 +1,17 @@
 //! Wire formats of spans into the one model. Pure: bytes in, spans out.
 
+mod jaeger;
+pub mod jaeger_proto;
+pub mod jaeger_thrift;
 pub mod native;
+mod otel_tags;
 pub mod otlp;
 pub mod otlp_json;
+mod thrift;
+mod zipkin;
+mod zipkin_annotation;
+pub mod zipkin_json;
+pub mod zipkin_proto;
 
 use std::time::Duration;
 
@@ -24,6 +33,8 @@ pub enum Rejection {
     TooOld,
     /// The span starts further in the future than clocks may differ.
     InFuture,
+    /// The format lets the start be left out, and nothing else tells it.
+    NoStart,
 }
 
 impl Rejection {
@@ -36,6 +47,7 @@ impl Rejection {
             Self::NegativeDuration => "negative_duration",
             Self::TooOld => "too_old",
             Self::InFuture => "in_future",
+            Self::NoStart => "no_start_time",
         }
     }
 
@@ -48,16 +60,18 @@ impl Rejection {
             Self::NegativeDuration => "the span ends before it starts",
             Self::TooOld => "the span started before the retention period",
             Self::InFuture => "the span starts in the future: check the clock of its host",
+            Self::NoStart => "neither the span nor its annotations nor its trace tell when it started",
         }
     }
 
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
         Self::TraceId,
         Self::SpanId,
         Self::ParentSpanId,
         Self::NegativeDuration,
         Self::TooOld,
         Self::InFuture,
+        Self::NoStart,
     ];
 }
 
@@ -92,6 +106,10 @@ impl Rejected {
         reasons.join("; ")
     }
 }
+
+/// Spans of one Zipkin or Jaeger request at most: an empty span takes a byte or two on the wire and
+/// hundreds in memory.
+pub const SPANS_PER_REQUEST_MAX: usize = 100_000;
 
 /// What a request held.
 #[derive(Debug, Default)]
