@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop there")]
 
 mod embedded;
+mod formats;
 mod harness;
 mod identity;
 mod ingest;

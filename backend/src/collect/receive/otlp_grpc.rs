@@ -39,7 +39,7 @@ pub fn service(
         .accept_compressed(CompressionEncoding::Zstd)
         // Counts after decompression too.
         .max_decoding_message_size(limit_bytes);
-    Authorized { inner, identity }
+    Authorized::new(inner, identity)
 }
 
 /// Asks who is calling before the message is read: within the service it would be decoded already.
@@ -47,6 +47,13 @@ pub fn service(
 pub struct Authorized<S> {
     inner: S,
     identity: Identity,
+}
+
+impl<S> Authorized<S> {
+    /// Lets those into `inner` who may send spans.
+    pub(super) fn new(inner: S, identity: Identity) -> Self {
+        Self { inner, identity }
+    }
 }
 
 impl<S: NamedService> NamedService for Authorized<S> {
@@ -127,7 +134,8 @@ impl TraceService for OtlpGrpc {
     }
 }
 
-fn refused(error: &SubmitError) -> Status {
+/// What gRPC clients are told.
+pub(super) fn refused(error: &SubmitError) -> Status {
     match error {
         SubmitError::Full => retryable(Code::ResourceExhausted, &error.to_string()),
         SubmitError::Unavailable | SubmitError::Stopping => {
