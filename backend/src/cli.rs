@@ -73,7 +73,7 @@ struct DatabaseArgs {
 struct ServeArgs {
     #[command(flatten)]
     database: DatabaseArgs,
-    /// Browser, API and OTLP/HTTP [default: 127.0.0.1:8080]
+    /// Browser, API and everything received over HTTP [default: 127.0.0.1:8080]
     #[arg(long)]
     http: Option<SocketAddr>,
     /// OTLP over gRPC, or "off" [default: 127.0.0.1:4317]
@@ -82,6 +82,15 @@ struct ServeArgs {
     /// OTLP over HTTP, or "off" [default: 127.0.0.1:4318]
     #[arg(long)]
     otlp_http: Option<Listen>,
+    /// Zipkin, or "off" [default: 127.0.0.1:9411]
+    #[arg(long)]
+    zipkin: Option<Listen>,
+    /// Jaeger's Thrift over HTTP, or "off" [default: 127.0.0.1:14268]
+    #[arg(long)]
+    jaeger_http: Option<Listen>,
+    /// Jaeger over gRPC, or "off" [default: 127.0.0.1:14250]
+    #[arg(long)]
+    jaeger_grpc: Option<Listen>,
 }
 
 #[derive(Subcommand)]
@@ -147,11 +156,15 @@ impl ServeArgs {
         if let Some(address) = self.http {
             overrides.push(("listen.http", json!(address)));
         }
-        if let Some(listen) = self.otlp_grpc {
-            overrides.push(("listen.otlp_grpc", json!(listen)));
-        }
-        if let Some(listen) = self.otlp_http {
-            overrides.push(("listen.otlp_http", json!(listen)));
+        let listeners = [
+            ("listen.otlp_grpc", self.otlp_grpc),
+            ("listen.otlp_http", self.otlp_http),
+            ("listen.zipkin", self.zipkin),
+            ("listen.jaeger_http", self.jaeger_http),
+            ("listen.jaeger_grpc", self.jaeger_grpc),
+        ];
+        for (key, listen) in listeners {
+            overrides.extend(listen.map(|listen| (key, json!(listen))));
         }
         self.database.load(overrides)
     }
@@ -238,6 +251,9 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
         http = %server.http,
         otlp_grpc = address(server.otlp_grpc),
         otlp_http = address(server.otlp_http),
+        zipkin = address(server.zipkin),
+        jaeger_http = address(server.jaeger_http),
+        jaeger_grpc = address(server.jaeger_grpc),
         "Spanloom is ready at http://{}", server.http
     );
     let ended = tokio::select! {

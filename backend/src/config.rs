@@ -122,18 +122,31 @@ impl From<Listen> for String {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ListenConfig {
-    /// Browser, API, and OTLP/HTTP too.
+    /// Browser, API, and everything that is received over HTTP too.
     pub http: SocketAddr,
     /// OTLP over gRPC.
     pub otlp_grpc: Listen,
     /// OTLP over HTTP.
     pub otlp_http: Listen,
+    /// Zipkin v2, JSON and protobuf.
+    pub zipkin: Listen,
+    /// Jaeger's Thrift over HTTP.
+    pub jaeger_http: Listen,
+    /// Jaeger over gRPC.
+    pub jaeger_grpc: Listen,
 }
 
 impl Default for ListenConfig {
     fn default() -> Self {
         let local = |port| SocketAddr::from(([127, 0, 0, 1], port));
-        Self { http: local(8080), otlp_grpc: Listen::On(local(4317)), otlp_http: Listen::On(local(4318)) }
+        Self {
+            http: local(8080),
+            otlp_grpc: Listen::On(local(4317)),
+            otlp_http: Listen::On(local(4318)),
+            zipkin: Listen::On(local(9411)),
+            jaeger_http: Listen::On(local(14268)),
+            jaeger_grpc: Listen::On(local(14250)),
+        }
     }
 }
 

@@ -11,12 +11,12 @@ use anyhow::Context;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use tonic::transport::server::TcpIncoming;
+use tonic::transport::server::{Router, TcpIncoming};
 use utoipa_actix_web::AppExt;
 
 use crate::collect::Collector;
 use crate::collect::queue::disk::{self, DiskBounds, DiskStatus};
-use crate::collect::receive::{Receiver, otlp_grpc, otlp_http};
+use crate::collect::receive::{Receiver, jaeger_grpc, jaeger_http, otlp_grpc, otlp_http, zipkin_http};
 use crate::collect::redact::Redaction;
 use crate::collect::write::Writer;
 use crate::config::{Config, Listen};
@@ -65,6 +65,12 @@ pub struct Server {
     pub otlp_grpc: Option<SocketAddr>,
     /// Where OTLP/HTTP is received besides `http`.
     pub otlp_http: Option<SocketAddr>,
+    /// Where Zipkin's format is received besides `http`.
+    pub zipkin: Option<SocketAddr>,
+    /// Where Jaeger's Thrift is received besides `http`.
+    pub jaeger_http: Option<SocketAddr>,
+    /// Where Jaeger's gRPC is received.
+    pub jaeger_grpc: Option<SocketAddr>,
     /// The database.
     pub store: Store,
     stop: CancellationToken,
@@ -138,8 +144,8 @@ impl Server {
             vec![tokio::spawn(jobs), tokio::spawn(telemetry::upkeep(recorder.clone(), stop.clone()))];
         let mut http_servers = Vec::new();
 
-        let (http, otlp_http) = (sockets.http.local_addr()?, local_addr(sockets.otlp_http.as_ref())?);
-        let otlp_grpc = local_addr(sockets.otlp_grpc.as_ref())?;
+        let http = sockets.http.local_addr()?;
+        let [otlp_grpc, otlp_http, zipkin, jaeger_http, jaeger_grpc] = sockets.addresses()?;
         {
             let (store, identity, receiver) = (store.clone(), identity.clone(), receiver.clone());
             let server = HttpServer::new(move || {
@@ -163,23 +169,38 @@ impl Server {
             });
             http_servers.push(serve(run!(server, sockets.http)));
         }
-        if let Some(listener) = sockets.otlp_http {
+        let ingest_http: [(_, fn(&mut web::ServiceConfig)); 3] = [
+            (sockets.otlp_http, |config| _ = config.service(otlp_http::export_traces)),
+            (sockets.zipkin, |config| _ = config.service(zipkin_http::receive_zipkin)),
+            (sockets.jaeger_http, |config| _ = config.service(jaeger_http::receive_jaeger)),
+        ];
+        for (listener, routes) in ingest_http {
+            let Some(listener) = listener else { continue };
             let (identity, receiver) = (identity.clone(), receiver.clone());
             let server = HttpServer::new(move || {
                 App::new()
                     .app_data(web::Data::new(identity.clone()))
                     .app_data(web::Data::new(receiver.clone()))
-                    .service(otlp_http::export_traces)
+                    .configure(routes)
             });
             http_servers.push(serve(run!(server, listener)));
         }
         if let Some(listener) = sockets.otlp_grpc {
-            tasks.push(tokio::spawn(serve_grpc(listener, receiver, identity, stop.clone())?));
+            let services =
+                grpc_server().add_service(otlp_grpc::service(receiver.clone(), identity.clone()));
+            tasks.push(tokio::spawn(serve_grpc("OTLP/gRPC", listener, services, stop.clone())?));
+        }
+        if let Some(listener) = sockets.jaeger_grpc {
+            let services = grpc_server().add_service(jaeger_grpc::service(receiver, identity));
+            tasks.push(tokio::spawn(serve_grpc("Jaeger/gRPC", listener, services, stop.clone())?));
         }
         Ok(Self {
             http,
             otlp_grpc,
             otlp_http,
+            zipkin,
+            jaeger_http,
+            jaeger_grpc,
             store,
             stop,
             http_servers,
@@ -248,15 +269,35 @@ struct Sockets {
     http: TcpListener,
     otlp_grpc: Option<TcpListener>,
     otlp_http: Option<TcpListener>,
+    zipkin: Option<TcpListener>,
+    jaeger_http: Option<TcpListener>,
+    jaeger_grpc: Option<TcpListener>,
 }
 
 impl Sockets {
     fn bind(config: &Config) -> anyhow::Result<Self> {
+        let listen = &config.listen;
         Ok(Self {
-            http: bind("listen.http", config.listen.http)?,
-            otlp_grpc: bind_unless_off("listen.otlp_grpc", config.listen.otlp_grpc)?,
-            otlp_http: bind_unless_off("listen.otlp_http", config.listen.otlp_http)?,
+            http: bind("listen.http", listen.http)?,
+            otlp_grpc: bind_unless_off("listen.otlp_grpc", listen.otlp_grpc)?,
+            otlp_http: bind_unless_off("listen.otlp_http", listen.otlp_http)?,
+            zipkin: bind_unless_off("listen.zipkin", listen.zipkin)?,
+            jaeger_http: bind_unless_off("listen.jaeger_http", listen.jaeger_http)?,
+            jaeger_grpc: bind_unless_off("listen.jaeger_grpc", listen.jaeger_grpc)?,
         })
+    }
+
+    /// Where those besides `http` listen, in the order of the fields.
+    fn addresses(&self) -> std::io::Result<[Option<SocketAddr>; 5]> {
+        let address =
+            |listener: &Option<TcpListener>| listener.as_ref().map(TcpListener::local_addr).transpose();
+        Ok([
+            address(&self.otlp_grpc)?,
+            address(&self.otlp_http)?,
+            address(&self.zipkin)?,
+            address(&self.jaeger_http)?,
+            address(&self.jaeger_grpc)?,
+        ])
     }
 }
 
@@ -274,27 +315,25 @@ fn bind(key: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {
     Ok(listener)
 }
 
-fn local_addr(listener: Option<&TcpListener>) -> std::io::Result<Option<SocketAddr>> {
-    listener.map(TcpListener::local_addr).transpose()
-}
-
 fn serve(server: ActixServer) -> (ServerHandle, JoinHandle<std::io::Result<()>>) {
     (server.handle(), tokio::spawn(server))
 }
 
+fn grpc_server() -> tonic::transport::Server {
+    tonic::transport::Server::builder().http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
+}
+
 fn serve_grpc(
+    name: &'static str,
     listener: TcpListener,
-    receiver: Receiver,
-    identity: Identity,
+    services: Router,
     stop: CancellationToken,
 ) -> anyhow::Result<impl Future<Output = ()>> {
     let incoming = TcpIncoming::from(tokio::net::TcpListener::from_std(listener)?).with_nodelay(Some(true));
-    let server = tonic::transport::Server::builder()
-        .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
-        .add_service(otlp_grpc::service(receiver, identity));
     Ok(async move {
-        if let Err(error) = server.serve_with_incoming_shutdown(incoming, stop.cancelled_owned()).await {
-            tracing::error!("OTLP/gRPC ended: {error}");
+        let served = services.serve_with_incoming_shutdown(incoming, stop.cancelled_owned()).await;
+        if let Err(error) = served {
+            tracing::error!("{name} ended: {error}");
         }
     })
 }

@@ -9,7 +9,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::problem::ApiError;
 use super::{openapi, operate, spa};
-use crate::collect::receive::{native_http, otlp_http};
+use crate::collect::receive::{jaeger_http, native_http, otlp_http, zipkin_http};
 use crate::{identity, query};
 
 /// A JSON body of the API; spans have a limit of their own.
@@ -25,6 +25,8 @@ pub fn documented(config: &mut ServiceConfig) {
                 .service(native_http::receive_spans),
         )
         .service(otlp_http::export_traces)
+        .service(zipkin_http::receive_zipkin)
+        .service(jaeger_http::receive_jaeger)
         .service(operate::healthz)
         .service(operate::readyz)
         .service(operate::metrics_text);

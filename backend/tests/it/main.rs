@@ -7,6 +7,7 @@
 mod bench;
 mod crash;
 mod embedded;
+mod formats;
 mod harness;
 mod identity;
 mod ingest;

@@ -1,10 +1,19 @@
 //! Wire formats of spans into the one model. Pure: bytes in, spans out.
 
+mod jaeger;
+pub mod jaeger_proto;
+pub mod jaeger_thrift;
 pub mod limits;
 pub mod native;
+mod otel_tags;
 pub mod otlp;
 pub mod otlp_json;
 pub mod protobuf;
+mod thrift;
+mod zipkin;
+mod zipkin_annotation;
+pub mod zipkin_json;
+pub mod zipkin_proto;
 
 use std::time::Duration;
 
@@ -28,6 +37,8 @@ pub enum Rejection {
     InFuture,
     /// The span's service sends more than it may.
     ServiceRateLimit,
+    /// The format lets the start be left out, and nothing else tells it.
+    NoStart,
 }
 
 impl Rejection {
@@ -41,6 +52,7 @@ impl Rejection {
             Self::TooOld => "too_old",
             Self::InFuture => "in_future",
             Self::ServiceRateLimit => "service_rate_limit",
+            Self::NoStart => "no_start_time",
         }
     }
 
@@ -54,10 +66,11 @@ impl Rejection {
             Self::TooOld => "the span started before the retention period",
             Self::InFuture => "the span starts in the future: check the clock of its host",
             Self::ServiceRateLimit => "the service sends more than its rate limit",
+            Self::NoStart => "neither the span nor its annotations nor its trace tell when it started",
         }
     }
 
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::TraceId,
         Self::SpanId,
         Self::ParentSpanId,
@@ -65,6 +78,7 @@ impl Rejection {
         Self::TooOld,
         Self::InFuture,
         Self::ServiceRateLimit,
+        Self::NoStart,
     ];
 }
 
@@ -104,6 +118,10 @@ impl Rejected {
         reasons.join("; ")
     }
 }
+
+/// Spans of one Zipkin or Jaeger request at most: an empty span takes a byte or two on the wire and
+/// hundreds in memory.
+pub const SPANS_PER_REQUEST_MAX: usize = 100_000;
 
 /// What a request held.
 #[derive(Debug, Default)]

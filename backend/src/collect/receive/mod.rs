@@ -4,10 +4,14 @@ pub mod bucket;
 pub mod grpc_raw;
 pub mod http_body;
 mod http_docs;
+pub mod jaeger_grpc;
+pub mod jaeger_http;
 mod limit;
 pub mod native_http;
 pub mod otlp_grpc;
 pub mod otlp_http;
+mod text_http;
+pub mod zipkin_http;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
