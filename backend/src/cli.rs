@@ -78,6 +78,9 @@ struct ServeArgs {
     /// OTLP over HTTP, or "off" [default: 127.0.0.1:4318]
     #[arg(long)]
     otlp_http: Option<Listen>,
+    /// Jaeger remote sampling, or "off" [default: 127.0.0.1:5778]
+    #[arg(long)]
+    jaeger_sampling: Option<Listen>,
 }
 
 #[derive(Subcommand)]
@@ -148,6 +151,9 @@ impl ServeArgs {
         }
         if let Some(listen) = self.otlp_http {
             overrides.push(("listen.otlp_http", json!(listen)));
+        }
+        if let Some(listen) = self.jaeger_sampling {
+            overrides.push(("listen.jaeger_sampling", json!(listen)));
         }
         self.database.load(overrides)
     }
@@ -233,6 +239,7 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
         http = %server.http,
         otlp_grpc = address(server.otlp_grpc),
         otlp_http = address(server.otlp_http),
+        jaeger_sampling = address(server.jaeger_sampling),
         "Spanloom is ready at http://{}", server.http
     );
     let ended = tokio::select! {

@@ -107,12 +107,19 @@ pub struct ListenConfig {
     pub otlp_grpc: Listen,
     /// OTLP over HTTP.
     pub otlp_http: Listen,
+    /// Jaeger remote sampling.
+    pub jaeger_sampling: Listen,
 }
 
 impl Default for ListenConfig {
     fn default() -> Self {
         let local = |port| SocketAddr::from(([127, 0, 0, 1], port));
-        Self { http: local(8080), otlp_grpc: Listen::On(local(4317)), otlp_http: Listen::On(local(4318)) }
+        Self {
+            http: local(8080),
+            otlp_grpc: Listen::On(local(4317)),
+            otlp_http: Listen::On(local(4318)),
+            jaeger_sampling: Listen::On(local(5778)),
+        }
     }
 }
 

@@ -15,6 +15,7 @@ use utoipa_actix_web::AppExt;
 
 use crate::collect::Collector;
 use crate::collect::receive::{Receiver, otlp_grpc, otlp_http};
+use crate::collect::sample::{self, jaeger_http};
 use crate::collect::write::Writer;
 use crate::config::{Config, Listen};
 use crate::identity::Identity;
@@ -62,6 +63,8 @@ pub struct Server {
     pub otlp_grpc: Option<SocketAddr>,
     /// Where OTLP/HTTP is received besides `http`.
     pub otlp_http: Option<SocketAddr>,
+    /// Where clients with a Jaeger remote sampler ask, besides `http`.
+    pub jaeger_sampling: Option<SocketAddr>,
     /// The database.
     pub store: Store,
     stop: CancellationToken,
@@ -116,6 +119,7 @@ impl Server {
         let (collector, submissions) = Collector::new(config.ingest.queue_bytes_max);
         let receiver = Receiver::new(collector.clone(), config);
         let stop = CancellationToken::new();
+        let (sampling, sampling_reload) = sample::watch(&store, stop.clone()).await?;
 
         let close_queue = CancellationToken::new();
         let writer = Writer::new(store.clone(), config).run(submissions, close_queue.clone());
@@ -123,12 +127,15 @@ impl Server {
         let jobs = crate::jobs::run(store.clone(), config.storage.retention_days, stop.clone());
         let mut tasks =
             vec![tokio::spawn(jobs), tokio::spawn(telemetry::upkeep(recorder.clone(), stop.clone()))];
+        tasks.push(sampling_reload);
         let mut http_servers = Vec::new();
 
         let (http, otlp_http) = (sockets.http.local_addr()?, local_addr(sockets.otlp_http.as_ref())?);
         let otlp_grpc = local_addr(sockets.otlp_grpc.as_ref())?;
+        let jaeger_sampling = local_addr(sockets.jaeger_sampling.as_ref())?;
         {
             let (store, identity, receiver) = (store.clone(), identity.clone(), receiver.clone());
+            let sampling = sampling.clone();
             let server = HttpServer::new(move || {
                 App::new()
                     .into_utoipa_app()
@@ -142,6 +149,7 @@ impl Server {
                             .app_data(web::Data::new(query.clone()))
                             .app_data(web::Data::new(receiver.clone()))
                             .app_data(web::Data::new(collector.clone()))
+                            .app_data(web::Data::new(sampling.clone()))
                             .app_data(web::Data::new(recorder.clone()))
                     })
                     .configure(routes::documented)
@@ -160,6 +168,16 @@ impl Server {
             });
             http_servers.push(serve(run!(server, listener)));
         }
+        if let Some(listener) = sockets.jaeger_sampling {
+            let identity = identity.clone();
+            let server = HttpServer::new(move || {
+                App::new()
+                    .app_data(web::Data::new(identity.clone()))
+                    .app_data(web::Data::new(sampling.clone()))
+                    .service(jaeger_http::sampling_strategy)
+            });
+            http_servers.push(serve(run!(server, listener)));
+        }
         if let Some(listener) = sockets.otlp_grpc {
             tasks.push(tokio::spawn(serve_grpc(listener, receiver, identity, stop.clone())?));
         }
@@ -167,6 +185,7 @@ impl Server {
             http,
             otlp_grpc,
             otlp_http,
+            jaeger_sampling,
             store,
             stop,
             http_servers,
@@ -221,6 +240,7 @@ struct Sockets {
     http: TcpListener,
     otlp_grpc: Option<TcpListener>,
     otlp_http: Option<TcpListener>,
+    jaeger_sampling: Option<TcpListener>,
 }
 
 impl Sockets {
@@ -229,6 +249,7 @@ impl Sockets {
             http: bind("listen.http", config.listen.http)?,
             otlp_grpc: bind_unless_off("listen.otlp_grpc", config.listen.otlp_grpc)?,
             otlp_http: bind_unless_off("listen.otlp_http", config.listen.otlp_http)?,
+            jaeger_sampling: bind_unless_off("listen.jaeger_sampling", config.listen.jaeger_sampling)?,
         })
     }
 }

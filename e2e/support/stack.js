@@ -37,12 +37,15 @@ async function startServer(started) {
   started.push(() => rm(data, { recursive: true, force: true }));
   // PostgreSQL may run as another user, who has to get in.
   await chmod(data, 0o755);
-  const [http, grpc, otlpHttp] = (await freePorts(3)).map((port) => `127.0.0.1:${port}`);
+  const [http, grpc, otlpHttp, jaegerSampling] = (await freePorts(4)).map((port) => `127.0.0.1:${port}`);
   const password = randomBytes(18).toString('base64url');
   const server = await start({
     name: 'spanloom',
     command: program,
-    args: ['serve', '--data', join(data, 'spanloom'), '--http', http, '--otlp-grpc', grpc, '--otlp-http', otlpHttp],
+    args: [
+      'serve', '--data', join(data, 'spanloom'), '--http', http, '--otlp-grpc', grpc, '--otlp-http', otlpHttp,
+      '--jaeger-sampling', jaegerSampling,
+    ],
     cwd: data,
     env: { ...ownEnvironment(), SPANLOOM_ADMIN_PASSWORD: password },
     ready: /Spanloom is ready at/,
@@ -55,6 +58,7 @@ async function startServer(started) {
     E2E_URL: `http://${http}`,
     E2E_OTLP_GRPC: `http://${grpc}`,
     E2E_OTLP_HTTP: `http://${otlpHttp}`,
+    E2E_JAEGER_SAMPLING: `http://${jaegerSampling}`,
     E2E_PASSWORD: password,
   };
 }

@@ -6,7 +6,7 @@
 pub mod http;
 mod params;
 pub mod services;
-mod store;
+pub(crate) mod store;
 pub mod tags;
 pub mod traces;
 

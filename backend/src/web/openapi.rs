@@ -28,6 +28,7 @@ use super::routes;
         (name = "traces", description = "Searching and reading traces"),
         (name = "services", description = "Services and their operations"),
         (name = "tags", description = "Completion of attribute keys and values"),
+        (name = "sampling", description = "Which traces are kept"),
         (name = "auth", description = "Logging in and out"),
         (name = "users", description = "People"),
         (name = "keys", description = "API keys"),

@@ -13,3 +13,4 @@ mod openapi;
 mod operate;
 mod query;
 mod query_search;
+mod sampling;

@@ -43,6 +43,9 @@ pub struct UpArgs {
     /// The port of OTLP over HTTP
     #[arg(long, default_value_t = 4318)]
     otlp_http_port: u16,
+    /// The port of Jaeger remote sampling
+    #[arg(long, default_value_t = 5778)]
+    jaeger_sampling_port: u16,
     /// The data directory [default: .spanloom in the repository]
     #[arg(long)]
     data: Option<PathBuf>,
@@ -150,6 +153,7 @@ fn check_ports(args: &UpArgs) -> anyhow::Result<()> {
         ("--port", args.port),
         ("--otlp-grpc-port", args.otlp_grpc_port),
         ("--otlp-http-port", args.otlp_http_port),
+        ("--jaeger-sampling-port", args.jaeger_sampling_port),
     ];
     for (flag, port) in ports {
         TcpListener::bind(("127.0.0.1", port)).map_err(|error| {
@@ -167,6 +171,7 @@ fn serve_command(args: &UpArgs, spanloom: &Path, data: &Path, account: &account:
     command.arg("--http").arg(format!("127.0.0.1:{}", args.port));
     command.arg("--otlp-grpc").arg(format!("127.0.0.1:{}", args.otlp_grpc_port));
     command.arg("--otlp-http").arg(format!("127.0.0.1:{}", args.otlp_http_port));
+    command.arg("--jaeger-sampling").arg(format!("127.0.0.1:{}", args.jaeger_sampling_port));
     if let Some(url) = &args.database_url {
         // Not on the command line, where every user of the machine could read the password.
         command.env("SPANLOOM__STORAGE__DATABASE_URL", url);

@@ -1,10 +1,11 @@
-//! Settings: the person's own account, API keys, people.
+//! Settings: the person's own account, API keys, people, sampling.
 
 mod account;
 mod keys;
 mod new_key;
 mod new_person;
 mod people;
+mod sampling;
 
 use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
@@ -13,6 +14,7 @@ use spanloom_model::api::Role;
 use self::account::AccountSection;
 use self::keys::KeysSection;
 use self::people::PeopleSection;
+use self::sampling::SamplingSection;
 use crate::components::icon::{Glyph, Icon};
 use crate::components::states::ForbiddenState;
 use crate::pages::not_found::NotFoundPage;
@@ -32,6 +34,7 @@ pub fn SettingsPage() -> impl IntoView {
         let here = match section.get().as_str() {
             "keys" => "API keys",
             "people" => "People",
+            "sampling" => "Sampling",
             _ => "Account",
         };
         page.set(vec![Crumb::link("Settings", "/settings"), Crumb::here(here)], &[]);
@@ -52,6 +55,7 @@ pub fn SettingsPage() -> impl IntoView {
     };
     let content = move || match (section.get().as_str(), is_admin.get()) {
         ("", _) => view! { <AccountSection /> }.into_any(),
+        ("sampling", _) => view! { <SamplingSection /> }.into_any(),
         ("keys", true) => view! { <KeysSection /> }.into_any(),
         ("people", true) => view! { <PeopleSection /> }.into_any(),
         ("keys" | "people", false) => view! { <ForbiddenState /> }.into_any(),
@@ -63,6 +67,7 @@ pub fn SettingsPage() -> impl IntoView {
                 {tab("", "Account", Icon::Lock)}
                 {tab("keys", "API keys", Icon::Key)}
                 {tab("people", "People", Icon::People)}
+                {tab("sampling", "Sampling", Icon::Sampling)}
             </nav>
             <div class="settings-content">{content}</div>
         </div>
