@@ -91,6 +91,9 @@ struct ServeArgs {
     /// Jaeger over gRPC, or "off" [default: 127.0.0.1:14250]
     #[arg(long)]
     jaeger_grpc: Option<Listen>,
+    /// Jaeger remote sampling, or "off" [default: 127.0.0.1:5778]
+    #[arg(long)]
+    jaeger_sampling: Option<Listen>,
 }
 
 #[derive(Subcommand)]
@@ -165,6 +168,9 @@ impl ServeArgs {
         ];
         for (key, listen) in listeners {
             overrides.extend(listen.map(|listen| (key, json!(listen))));
+        }
+        if let Some(listen) = self.jaeger_sampling {
+            overrides.push(("listen.jaeger_sampling", json!(listen)));
         }
         self.database.load(overrides)
     }
@@ -254,6 +260,7 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
         zipkin = address(server.zipkin),
         jaeger_http = address(server.jaeger_http),
         jaeger_grpc = address(server.jaeger_grpc),
+        jaeger_sampling = address(server.jaeger_sampling),
         "Spanloom is ready at http://{}", server.http
     );
     let ended = tokio::select! {

@@ -134,6 +134,8 @@ pub struct ListenConfig {
     pub jaeger_http: Listen,
     /// Jaeger over gRPC.
     pub jaeger_grpc: Listen,
+    /// Jaeger remote sampling.
+    pub jaeger_sampling: Listen,
 }
 
 impl Default for ListenConfig {
@@ -146,6 +148,7 @@ impl Default for ListenConfig {
             zipkin: Listen::On(local(9411)),
             jaeger_http: Listen::On(local(14268)),
             jaeger_grpc: Listen::On(local(14250)),
+            jaeger_sampling: Listen::On(local(5778)),
         }
     }
 }

@@ -18,6 +18,7 @@ use crate::collect::Collector;
 use crate::collect::queue::disk::{self, DiskBounds, DiskStatus};
 use crate::collect::receive::{Receiver, jaeger_grpc, jaeger_http, otlp_grpc, otlp_http, zipkin_http};
 use crate::collect::redact::Redaction;
+use crate::collect::sample;
 use crate::collect::write::Writer;
 use crate::config::{Config, Listen};
 use crate::identity::Identity;
@@ -71,6 +72,8 @@ pub struct Server {
     pub jaeger_http: Option<SocketAddr>,
     /// Where Jaeger's gRPC is received.
     pub jaeger_grpc: Option<SocketAddr>,
+    /// Where clients with a Jaeger remote sampler ask, besides `http`.
+    pub jaeger_sampling: Option<SocketAddr>,
     /// The database.
     pub store: Store,
     stop: CancellationToken,
@@ -134,20 +137,23 @@ impl Server {
         let redaction = Redaction::new(&config.redaction, &identity.server_secret("redaction").await?)?;
         let receiver = Receiver::new(collector.clone(), redaction, config);
         let stop = CancellationToken::new();
+        let (sampling, sampling_reload) = sample::watch(&store, stop.clone()).await?;
 
         let close_queue = CancellationToken::new();
-        let (_policies, policies) = watch::channel(spanloom_sampling::Policies::keep_all());
-        let (writer, written) = Writer::new(store.clone(), source, policies, config);
+        let (writer, written) = Writer::new(store.clone(), source, sampling.clone(), config);
         let writer = tokio::spawn(writer.run(close_queue.clone()));
         let jobs = crate::jobs::run(store.clone(), config.storage.limits(), stop.clone());
         let mut tasks =
             vec![tokio::spawn(jobs), tokio::spawn(telemetry::upkeep(recorder.clone(), stop.clone()))];
+        tasks.push(sampling_reload);
         let mut http_servers = Vec::new();
 
         let http = sockets.http.local_addr()?;
-        let [otlp_grpc, otlp_http, zipkin, jaeger_http, jaeger_grpc] = sockets.addresses()?;
+        let [otlp_grpc, otlp_http, zipkin, jaeger_http, jaeger_grpc, jaeger_sampling] =
+            sockets.addresses()?;
         {
             let (store, identity, receiver) = (store.clone(), identity.clone(), receiver.clone());
+            let sampling = sampling.clone();
             let server = HttpServer::new(move || {
                 App::new()
                     .into_utoipa_app()
@@ -161,6 +167,7 @@ impl Server {
                             .app_data(web::Data::new(query.clone()))
                             .app_data(web::Data::new(receiver.clone()))
                             .app_data(web::Data::new(collector.clone()))
+                            .app_data(web::Data::new(sampling.clone()))
                             .app_data(web::Data::new(recorder.clone()))
                     })
                     .configure(routes::documented)
@@ -185,6 +192,16 @@ impl Server {
             });
             http_servers.push(serve(run!(server, listener)));
         }
+        if let Some(listener) = sockets.jaeger_sampling {
+            let identity = identity.clone();
+            let server = HttpServer::new(move || {
+                App::new()
+                    .app_data(web::Data::new(identity.clone()))
+                    .app_data(web::Data::new(sampling.clone()))
+                    .service(sample::jaeger_http::sampling_strategy)
+            });
+            http_servers.push(serve(run!(server, listener)));
+        }
         if let Some(listener) = sockets.otlp_grpc {
             let services =
                 grpc_server().add_service(otlp_grpc::service(receiver.clone(), identity.clone()));
@@ -201,6 +218,7 @@ impl Server {
             zipkin,
             jaeger_http,
             jaeger_grpc,
+            jaeger_sampling,
             store,
             stop,
             http_servers,
@@ -272,6 +290,7 @@ struct Sockets {
     zipkin: Option<TcpListener>,
     jaeger_http: Option<TcpListener>,
     jaeger_grpc: Option<TcpListener>,
+    jaeger_sampling: Option<TcpListener>,
 }
 
 impl Sockets {
@@ -284,11 +303,12 @@ impl Sockets {
             zipkin: bind_unless_off("listen.zipkin", listen.zipkin)?,
             jaeger_http: bind_unless_off("listen.jaeger_http", listen.jaeger_http)?,
             jaeger_grpc: bind_unless_off("listen.jaeger_grpc", listen.jaeger_grpc)?,
+            jaeger_sampling: bind_unless_off("listen.jaeger_sampling", listen.jaeger_sampling)?,
         })
     }
 
     /// Where those besides `http` listen, in the order of the fields.
-    fn addresses(&self) -> std::io::Result<[Option<SocketAddr>; 5]> {
+    fn addresses(&self) -> std::io::Result<[Option<SocketAddr>; 6]> {
         let address =
             |listener: &Option<TcpListener>| listener.as_ref().map(TcpListener::local_addr).transpose();
         Ok([
@@ -297,6 +317,7 @@ impl Sockets {
             address(&self.zipkin)?,
             address(&self.jaeger_http)?,
             address(&self.jaeger_grpc)?,
+            address(&self.jaeger_sampling)?,
         ])
     }
 }

@@ -38,7 +38,7 @@ async function startServer(started) {
   started.push(() => rm(data, { recursive: true, force: true }));
   // PostgreSQL may run as another user, who has to get in.
   await chmod(data, 0o755);
-  const [http, grpc, otlpHttp, zipkin, jaegerHttp, jaegerGrpc] = (await freePorts(6)).map((port) => `127.0.0.1:${port}`);
+  const [http, grpc, otlpHttp, zipkin, jaegerHttp, jaegerGrpc, jaegerSampling] = (await freePorts(7)).map((port) => `127.0.0.1:${port}`);
   const password = randomBytes(18).toString('base64url');
   const server = await start({
     name: 'spanloom',
@@ -46,6 +46,7 @@ async function startServer(started) {
     args: [
       'serve', '--data', join(data, 'spanloom'), '--http', http, '--otlp-grpc', grpc, '--otlp-http', otlpHttp,
       '--zipkin', zipkin, '--jaeger-http', jaegerHttp, '--jaeger-grpc', jaegerGrpc,
+      '--jaeger-sampling', jaegerSampling,
     ],
     cwd: data,
     env: { ...ownEnvironment(), SPANLOOM_ADMIN_PASSWORD: password },
@@ -62,6 +63,7 @@ async function startServer(started) {
     E2E_ZIPKIN: `http://${zipkin}/api/v2/spans`,
     E2E_JAEGER_HTTP: `http://${jaegerHttp}/api/traces?format=jaeger.thrift`,
     E2E_JAEGER_GRPC: jaegerGrpc,
+    E2E_JAEGER_SAMPLING: `http://${jaegerSampling}`,
     E2E_PASSWORD: password,
   };
 }

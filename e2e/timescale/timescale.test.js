@@ -242,6 +242,20 @@ test('both flavours answer alike', async (t) => {
   }
 });
 
+test('the average size of a stored span is known, counted by PostgreSQL or not', async (t) => {
+  for (const flavour of ['timescale', 'postgres']) {
+    const db = await database(t, flavour);
+    const bytes = async () => Number(await value(db, 'SELECT span_bytes_average()'));
+    assert.equal(await value(db, 'SELECT span_bytes_average()'), null, `${flavour}, nothing stored`);
+    await insertSpans(db, { from: ago(3 * HOUR_MS), to: ago(HOUR_MS), traces: 500 });
+    for (const counted of [false, true]) {
+      if (counted) await db.exec('ANALYZE');
+      const found = await bytes();
+      assert.ok(found > 100 && found < 2_000, `${flavour}, counted ${counted}: ${found} bytes`);
+    }
+  }
+});
+
 test('a migration outside a transaction is split into its statements', () => {
   const sql = '-- no-transaction\nSELECT 1;\nCREATE FUNCTION f() AS $$\nBEGIN;\nEND;\n$$;\n-- why; because\nSELECT\n  2;\n';
   assert.deepEqual(statements(sql), ['SELECT 1;', 'CREATE FUNCTION f() AS $$\nBEGIN;\nEND;\n$$;', 'SELECT\n  2;']);

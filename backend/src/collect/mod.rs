@@ -13,10 +13,7 @@ pub mod dedup;
 pub mod queue;
 pub mod receive;
 pub mod redact;
-pub mod sample {
-    //! Sampling.
-    pub mod selection;
-}
+pub mod sample;
 #[cfg(test)]
 mod testing;
 pub mod write;

@@ -10,6 +10,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use super::problem::ApiError;
 use super::{openapi, operate, spa};
 use crate::collect::receive::{jaeger_http, native_http, otlp_http, zipkin_http};
+use crate::collect::sample;
 use crate::{identity, query};
 
 /// A JSON body of the API; spans have a limit of their own.
@@ -22,11 +23,13 @@ pub fn documented(config: &mut ServiceConfig) {
             scope("/api/v1")
                 .configure(identity::routes)
                 .configure(query::routes)
+                .configure(sample::routes)
                 .service(native_http::receive_spans),
         )
         .service(otlp_http::export_traces)
         .service(zipkin_http::receive_zipkin)
         .service(jaeger_http::receive_jaeger)
+        .service(sample::jaeger_http::sampling_strategy)
         .service(operate::healthz)
         .service(operate::readyz)
         .service(operate::metrics_text);

@@ -146,6 +146,7 @@ impl Spanloom {
         config.listen.zipkin = Listen::On(free);
         config.listen.jaeger_http = Listen::On(free);
         config.listen.jaeger_grpc = Listen::On(free);
+        config.listen.jaeger_sampling = Listen::On(free);
         change(&mut config);
         let server = Server::start(&config, None).await.unwrap();
         Self { server, config, client: reqwest::Client::new() }

@@ -18,4 +18,5 @@ mod query;
 mod query_search;
 mod rate_limits;
 mod redaction;
+mod sampling;
 mod storage;

@@ -10,6 +10,7 @@ pub enum Icon {
     Traces,
     Settings,
     Storage,
+    Sampling,
     Search,
     Refresh,
     Sun,
@@ -45,6 +46,8 @@ impl Icon {
             Self::Storage => {
                 "M8 6.4c2.9 0 5.2-.9 5.2-2S10.9 2.4 8 2.4s-5.2.9-5.2 2 2.3 2 5.2 2ZM2.8 4.4v7.2c0 1.1 2.3 2 5.2 2s5.2-.9 5.2-2V4.4M2.8 8c0 1.1 2.3 2 5.2 2s5.2-.9 5.2-2"
             }
+            // A funnel.
+            Self::Sampling => "M2 2.8h12L9.4 8.4v4.8l-2.8-1.6V8.4Z",
             Self::Search => "M7 12A5 5 0 1 0 7 2a5 5 0 0 0 0 10ZM10.7 10.7 14 14",
             Self::Refresh => "M13.5 8a5.5 5.5 0 1 1-1.7-4M13.5 1.8v2.7h-2.7",
             Self::Sun => {

@@ -52,6 +52,9 @@ pub struct UpArgs {
     /// The port of Jaeger's gRPC
     #[arg(long, default_value_t = 14250)]
     jaeger_grpc_port: u16,
+    /// The port of Jaeger remote sampling
+    #[arg(long, default_value_t = 5778)]
+    jaeger_sampling_port: u16,
     /// The data directory [default: .spanloom in the repository]
     #[arg(long)]
     data: Option<PathBuf>,
@@ -162,6 +165,7 @@ fn check_ports(args: &UpArgs) -> anyhow::Result<()> {
         ("--zipkin-port", args.zipkin_port),
         ("--jaeger-http-port", args.jaeger_http_port),
         ("--jaeger-grpc-port", args.jaeger_grpc_port),
+        ("--jaeger-sampling-port", args.jaeger_sampling_port),
     ];
     for (flag, port) in ports {
         TcpListener::bind(("127.0.0.1", port)).map_err(|error| {
@@ -182,6 +186,7 @@ fn serve_command(args: &UpArgs, spanloom: &Path, data: &Path, account: &account:
     command.arg("--zipkin").arg(format!("127.0.0.1:{}", args.zipkin_port));
     command.arg("--jaeger-http").arg(format!("127.0.0.1:{}", args.jaeger_http_port));
     command.arg("--jaeger-grpc").arg(format!("127.0.0.1:{}", args.jaeger_grpc_port));
+    command.arg("--jaeger-sampling").arg(format!("127.0.0.1:{}", args.jaeger_sampling_port));
     if let Some(url) = &args.database_url {
         // Not on the command line, where every user of the machine could read the password.
         command.env("SPANLOOM__STORAGE__DATABASE_URL", url);

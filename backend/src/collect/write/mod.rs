@@ -15,12 +15,13 @@ mod sampled_out;
 
 use std::collections::{BTreeSet, HashSet};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
 use chrono::{NaiveDate, Utc};
 use spanloom_model::Span;
-use spanloom_sampling::{Policies, span_weight};
+use spanloom_sampling::span_weight;
 use sqlx::PgConnection;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -30,6 +31,7 @@ use uuid::Uuid;
 use super::dedup::{Filter, Key, key};
 use super::queue::disk::DiskReader;
 use super::queue::{Appetite, Batch, Record};
+use super::sample::Sampling;
 use super::sample::selection::{Selected, Selection};
 use crate::config::Config;
 use crate::store::{Flavour, Store};
@@ -66,7 +68,7 @@ pub struct Writer {
     filter: Option<Filter>,
     filter_bytes_max: usize,
     newest_start_ns: i64,
-    policies: watch::Receiver<Policies>,
+    sampling: watch::Receiver<Arc<Sampling>>,
     selection: Selection,
     positions: Positions,
     appetite: Appetite,
@@ -86,11 +88,11 @@ impl Writer {
     pub fn new(
         store: Store,
         source: DiskReader,
-        policies: watch::Receiver<Policies>,
+        sampling: watch::Receiver<Arc<Sampling>>,
         config: &Config,
     ) -> (Self, watch::Receiver<u64>) {
         let (written, progress) = watch::channel(0);
-        let selection = Selection::new(&policies.borrow());
+        let selection = Selection::new(&sampling.borrow().policies);
         let writer = Self {
             store,
             source,
@@ -99,7 +101,7 @@ impl Writer {
             filter: None,
             filter_bytes_max: config.ingest.dedup_bytes_max,
             newest_start_ns: 0,
-            policies,
+            sampling,
             selection,
             positions: Positions::default(),
             appetite: Appetite {
@@ -201,7 +203,7 @@ impl Writer {
         self.written.send_replace(self.positions.written_to);
         // What waited for its decision is read again; what was decided is learned from the database,
         // as for any span that may be known.
-        self.selection = Selection::new(&self.policies.borrow_and_update());
+        self.selection = Selection::new(&self.sampling.borrow_and_update().policies);
         self.filter = None;
         Ok(())
     }
@@ -309,8 +311,8 @@ impl Writer {
 
     /// Takes over policies that were changed; whether everything is kept.
     fn update_policies(&mut self) -> bool {
-        if self.policies.has_changed().unwrap_or_default() {
-            self.selection.set_policies(&self.policies.borrow_and_update());
+        if self.sampling.has_changed().unwrap_or_default() {
+            self.selection.set_policies(&self.sampling.borrow_and_update().policies);
         }
         self.selection.is_pass_through()
     }

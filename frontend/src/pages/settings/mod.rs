@@ -1,10 +1,11 @@
-//! Settings: the person's own account, API keys, people, storage.
+//! Settings: the person's own account, API keys, people, sampling, storage.
 
 mod account;
 mod keys;
 mod new_key;
 mod new_person;
 mod people;
+mod sampling;
 mod storage;
 
 use leptos::prelude::*;
@@ -14,6 +15,7 @@ use spanloom_model::api::Role;
 use self::account::AccountSection;
 use self::keys::KeysSection;
 use self::people::PeopleSection;
+use self::sampling::SamplingSection;
 use self::storage::StorageSection;
 use crate::components::icon::{Glyph, Icon};
 use crate::components::states::ForbiddenState;
@@ -34,6 +36,7 @@ pub fn SettingsPage() -> impl IntoView {
         let (here, keys) = match section.get().as_str() {
             "keys" => ("API keys", &[][..]),
             "people" => ("People", &[][..]),
+            "sampling" => ("Sampling", &[][..]),
             "storage" => ("Storage", storage::KEYS),
             _ => ("Account", &[][..]),
         };
@@ -55,6 +58,7 @@ pub fn SettingsPage() -> impl IntoView {
     };
     let content = move || match (section.get().as_str(), is_admin.get()) {
         ("", _) => view! { <AccountSection /> }.into_any(),
+        ("sampling", _) => view! { <SamplingSection /> }.into_any(),
         ("storage", _) => view! { <StorageSection /> }.into_any(),
         ("keys", true) => view! { <KeysSection /> }.into_any(),
         ("people", true) => view! { <PeopleSection /> }.into_any(),
@@ -67,6 +71,7 @@ pub fn SettingsPage() -> impl IntoView {
                 {tab("", "Account", Icon::Lock)}
                 {tab("keys", "API keys", Icon::Key)}
                 {tab("people", "People", Icon::People)}
+                {tab("sampling", "Sampling", Icon::Sampling)}
                 {tab("storage", "Storage", Icon::Storage)}
             </nav>
             <div class="settings-content">{content}</div>
