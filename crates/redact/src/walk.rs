@@ -315,7 +315,7 @@ impl Pass<'_> {
         let mut found = std::mem::take(&mut self.found);
         found.clear();
         found.extend(known);
-        let mut outcome = Outcome::Same;
+        let mut outcome: Outcome<String> = Outcome::Same;
         for turn in 0..TURNS_MAX {
             let current = if let Outcome::New(without) = &outcome { without.as_str() } else { text };
             self.find(current, place, &mut found);
