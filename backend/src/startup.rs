@@ -2,6 +2,7 @@
 //! that loses no acknowledged span.
 
 use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::dev::{Server as ActixServer, ServerHandle};
@@ -18,7 +19,7 @@ use crate::collect::Collector;
 use crate::collect::queue::disk::{self, DiskBounds, DiskStatus};
 use crate::collect::receive::{Receiver, jaeger_grpc, jaeger_http, otlp_grpc, otlp_http, zipkin_http};
 use crate::collect::redact::Redaction;
-use crate::collect::sample;
+use crate::collect::sample::{self, Sampling};
 use crate::collect::write::Writer;
 use crate::config::{Config, Listen};
 use crate::identity::Identity;
@@ -81,6 +82,7 @@ pub struct Server {
     tasks: Vec<JoinHandle<()>>,
     queue: DiskStatus,
     written: watch::Receiver<u64>,
+    sampling: watch::Receiver<Arc<Sampling>>,
     writer: JoinHandle<()>,
     close_queue: CancellationToken,
     embedded: Option<Supervised>,
@@ -193,7 +195,7 @@ impl Server {
             http_servers.push(serve(run!(server, listener)));
         }
         if let Some(listener) = sockets.jaeger_sampling {
-            let identity = identity.clone();
+            let (identity, sampling) = (identity.clone(), sampling.clone());
             let server = HttpServer::new(move || {
                 App::new()
                     .app_data(web::Data::new(identity.clone()))
@@ -225,6 +227,7 @@ impl Server {
             tasks,
             queue,
             written,
+            sampling,
             writer,
             close_queue,
             embedded: None,
@@ -243,6 +246,11 @@ impl Server {
             Some(embedded) => embedded.ended().await,
             None => std::future::pending().await,
         }
+    }
+
+    /// Returns when the writer has these sampling settings, or newer ones.
+    pub async fn sampling_reaches(&self, version: i32) {
+        let _ = self.sampling.clone().wait_for(|sampling| sampling.version >= version).await;
     }
 
     /// Returns when everything that is queued now is in the database.

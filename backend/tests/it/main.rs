@@ -7,6 +7,7 @@
 mod bench;
 mod crash;
 mod embedded;
+mod exact;
 mod formats;
 mod harness;
 mod identity;
