@@ -20,3 +20,4 @@ mod rate_limits;
 mod redaction;
 mod sampling;
 mod storage;
+mod transfer;
