@@ -16,6 +16,8 @@ use crate::demo::DemoArgs;
 use crate::startup::Server;
 use crate::store::embedded::EmbeddedPostgres;
 use crate::store::{self, Store};
+use crate::transfer::export::{self, ExportArgs};
+use crate::transfer::import::{self, ImportArgs};
 use crate::{bench, demo, identity, telemetry, web};
 
 /// Presets the password of the first admin.
@@ -40,6 +42,10 @@ enum Command {
     Migrate(DatabaseArgs),
     /// Send the traffic of a demo shop to a server
     Demo(DemoArgs),
+    /// Send traces from files to a server
+    Import(ImportArgs),
+    /// Write traces of a server into a file
+    Export(ExportArgs),
     /// Manage people
     #[command(subcommand)]
     User(UserCommand),
@@ -205,6 +211,8 @@ async fn execute(command: Command) -> anyhow::Result<()> {
         }
         Command::Demo(args) => demo::run(args).await,
         Command::Bench(command) => bench::run(command).await,
+        Command::Import(args) => import::run(args).await,
+        Command::Export(args) => export::run(args).await,
         Command::User(UserCommand::Add { name, role, database }) => {
             let (password, generated) = password();
             with_store(&database.load(Vec::new())?, async |store| {

@@ -6,6 +6,7 @@
 
 pub mod bench;
 pub mod cli;
+pub mod client;
 pub mod collect;
 pub mod config;
 pub mod demo;
@@ -15,4 +16,5 @@ pub mod query;
 pub mod startup;
 pub mod store;
 pub mod telemetry;
+pub mod transfer;
 pub mod web;

@@ -21,3 +21,4 @@ mod rate_limits;
 mod redaction;
 mod sampling;
 mod storage;
+mod transfer;
