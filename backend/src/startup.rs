@@ -15,9 +15,8 @@ use tonic::transport::server::TcpIncoming;
 use utoipa_actix_web::AppExt;
 
 use crate::collect::Collector;
-use crate::collect::queue::disk::{self, DiskBounds, DiskStatus};
 use crate::collect::receive::{Receiver, otlp_grpc, otlp_http};
-use crate::collect::write::Writer;
+use crate::collect::stages::Stages;
 use crate::config::{Config, Listen};
 use crate::identity::Identity;
 use crate::query::Query;
@@ -31,9 +30,6 @@ const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// A gRPC client that vanished never says goodbye.
 const CONNECTIONS_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// Longer than an attempt to write takes at most.
-const WRITER_TIMEOUT: Duration = Duration::from_secs(40);
 
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -69,10 +65,7 @@ pub struct Server {
     stop: CancellationToken,
     http_servers: Vec<(ServerHandle, JoinHandle<std::io::Result<()>>)>,
     tasks: Vec<JoinHandle<()>>,
-    queue: DiskStatus,
-    written: watch::Receiver<u64>,
-    writer: JoinHandle<()>,
-    close_queue: CancellationToken,
+    stages: Stages,
     embedded: Option<Supervised>,
 }
 
@@ -108,8 +101,9 @@ impl Server {
         sockets: Sockets,
         options: sqlx::postgres::PgConnectOptions,
     ) -> anyhow::Result<Self> {
+        let roles = config.roles;
         let recorder = telemetry::recorder();
-        let store = Store::open(options, &config.storage).await?;
+        let store = Store::open(options, &config.storage).await?.for_writers(config.writers());
         let identity = Identity::new(store.clone(), config).await?;
         if let Some(password) = admin_password
             && identity.create_first_admin(password).await.context("the password of the first account")?
@@ -118,22 +112,16 @@ impl Server {
         }
         let query = Query::new(store.clone(), config);
         let (collector, entries) = Collector::new(config.ingest.memory_bytes_max);
-        let bounds = DiskBounds {
-            bytes_max: config.queue.bytes_max,
-            segment_bytes: config.queue.segment_bytes,
-            memory_bytes_max: config.queue.memory_bytes_max,
-        };
-        let (source, queue) = disk::open(&config.queue_dir(), bounds, entries)?;
         let receiver = Receiver::new(collector.clone(), config);
         let stop = CancellationToken::new();
 
-        let close_queue = CancellationToken::new();
         let (_policies, policies) = watch::channel(spanloom_sampling::Policies::keep_all());
-        let (writer, written) = Writer::new(store.clone(), source, policies, config);
-        let writer = tokio::spawn(writer.run(close_queue.clone()));
-        let jobs = crate::jobs::run(store.clone(), config.storage.limits(), stop.clone());
-        let mut tasks =
-            vec![tokio::spawn(jobs), tokio::spawn(telemetry::upkeep(recorder.clone(), stop.clone()))];
+        let stages = Stages::start(&store, &policies, entries, config)?;
+        let mut tasks = vec![tokio::spawn(telemetry::upkeep(recorder.clone(), stop.clone()))];
+        if roles.jobs {
+            let jobs = crate::jobs::run(store.clone(), config.storage.limits(), stop.clone());
+            tasks.push(tokio::spawn(jobs));
+        }
         let mut http_servers = Vec::new();
 
         let (http, otlp_http) = (sockets.http.local_addr()?, local_addr(sockets.otlp_http.as_ref())?);
@@ -155,9 +143,9 @@ impl Server {
                             .app_data(web::Data::new(collector.clone()))
                             .app_data(web::Data::new(recorder.clone()))
                     })
-                    .configure(routes::documented)
+                    .configure(|config| routes::documented(config, roles))
                     .into_app()
-                    .configure(routes::undocumented)
+                    .configure(|config| routes::undocumented(config, roles))
             });
             http_servers.push(serve(run!(server, sockets.http)));
         }
@@ -174,20 +162,7 @@ impl Server {
         if let Some(listener) = sockets.otlp_grpc {
             tasks.push(tokio::spawn(serve_grpc(listener, receiver, identity, stop.clone())?));
         }
-        Ok(Self {
-            http,
-            otlp_grpc,
-            otlp_http,
-            store,
-            stop,
-            http_servers,
-            tasks,
-            queue,
-            written,
-            writer,
-            close_queue,
-            embedded: None,
-        })
+        Ok(Self { http, otlp_grpc, otlp_http, store, stop, http_servers, tasks, stages, embedded: None })
     }
 
     /// The process id of the private PostgreSQL's postmaster, if there is one.
@@ -204,11 +179,9 @@ impl Server {
         }
     }
 
-    /// Returns when everything that is queued now is in the database.
+    /// Returns when everything that is queued now in this server is in the database.
     pub async fn settled(&self) {
-        let end = self.queue.next();
-        // The sender goes with the writer, which is not waited for then.
-        let _ = self.written.clone().wait_for(|written| *written >= end).await;
+        self.stages.settled().await;
     }
 
     /// Stops receiving, answers what is under way, writes what is queued, then lets go of the
@@ -228,10 +201,7 @@ impl Server {
             tracing::warn!("a connection does not end; its requests are not answered any more");
         }
         // What is queued is written; nothing more is let in.
-        self.close_queue.cancel();
-        let written = tokio::time::timeout(WRITER_TIMEOUT, self.writer).await;
-        let written = written.context("the writer did not end in time").and_then(|ended| Ok(ended?));
-        failures.extend(written.err());
+        failures.extend(self.stages.stop().await);
         if tokio::time::timeout(CLOSE_TIMEOUT, self.store.close()).await.is_err() {
             tracing::warn!("the database's connections do not close");
         }
@@ -250,10 +220,11 @@ struct Sockets {
 
 impl Sockets {
     fn bind(config: &Config) -> anyhow::Result<Self> {
+        let ingest = |listen| if config.roles.receive { listen } else { Listen::Off };
         Ok(Self {
             http: bind("listen.http", config.listen.http)?,
-            otlp_grpc: bind_unless_off("listen.otlp_grpc", config.listen.otlp_grpc)?,
-            otlp_http: bind_unless_off("listen.otlp_http", config.listen.otlp_http)?,
+            otlp_grpc: bind_unless_off("listen.otlp_grpc", ingest(config.listen.otlp_grpc))?,
+            otlp_http: bind_unless_off("listen.otlp_http", ingest(config.listen.otlp_http))?,
         })
     }
 }

@@ -15,6 +15,8 @@ pub mod sample {
     //! Sampling.
     pub mod selection;
 }
+pub mod slot;
+pub mod stages;
 #[cfg(test)]
 mod testing;
 pub mod write;

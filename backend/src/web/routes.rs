@@ -1,6 +1,7 @@
 //! Which handlers there are. The server and the OpenAPI document are made from the same list, so
 //! that no operation can be served without being documented.
 
+use actix_web::ResponseError;
 use actix_web::http::header;
 use actix_web::middleware::DefaultHeaders;
 use actix_web::web;
@@ -10,24 +11,28 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use super::problem::ApiError;
 use super::{openapi, operate, spa};
 use crate::collect::receive::{native_http, otlp_http};
+use crate::roles::Roles;
 use crate::{identity, query};
 
 /// A JSON body of the API; spans have a limit of their own.
 const JSON_BYTES_MAX: usize = 256 << 10;
 
-/// What the OpenAPI document describes.
-pub fn documented(config: &mut ServiceConfig) {
-    config
-        .service(
-            scope("/api/v1")
-                .configure(identity::routes)
-                .configure(query::routes)
-                .service(native_http::receive_spans),
-        )
-        .service(otlp_http::export_traces)
-        .service(operate::healthz)
-        .service(operate::readyz)
-        .service(operate::metrics_text);
+/// What a server with these roles serves of the operations in the OpenAPI document, which describes
+/// all roles.
+pub fn documented(config: &mut ServiceConfig, roles: Roles) {
+    let api = scope("/api/v1").configure(|config| {
+        if roles.query {
+            config.configure(identity::routes).configure(query::routes);
+        }
+        if roles.receive {
+            config.service(native_http::receive_spans);
+        }
+    });
+    config.service(api);
+    if roles.receive {
+        config.service(otlp_http::export_traces);
+    }
+    config.service(operate::healthz).service(operate::readyz).service(operate::metrics_text);
 }
 
 /// How actix' own extractors answer what they cannot read.
@@ -46,8 +51,12 @@ pub fn extractor_errors(config: &mut web::ServiceConfig) {
 }
 
 /// What stands beside the API: its document and the browser application.
-pub fn undocumented(config: &mut web::ServiceConfig) {
-    config.service(openapi::page()).default_service(web::to(spa::serve));
+pub fn undocumented(config: &mut web::ServiceConfig, roles: Roles) {
+    if roles.query {
+        config.service(openapi::page()).default_service(web::to(spa::serve));
+    } else {
+        config.default_service(web::to(|| async { ApiError::not_found("page").error_response() }));
+    }
 }
 
 /// Headers for every response: this origin only, nothing guessed, never in a frame.

@@ -5,14 +5,20 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop there")]
 
 mod bench;
+mod broker;
 mod crash;
 mod embedded;
 mod harness;
 mod identity;
 mod ingest;
+mod jobs;
+mod load;
 mod migrations;
 mod openapi;
 mod operate;
 mod query;
 mod query_search;
+mod rabbit;
+mod roles;
+mod scale_out;
 mod storage;
