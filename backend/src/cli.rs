@@ -74,7 +74,7 @@ struct DatabaseArgs {
 struct ServeArgs {
     #[command(flatten)]
     database: DatabaseArgs,
-    /// Browser, API and OTLP/HTTP [default: 127.0.0.1:8080]
+    /// Browser, API and everything received over HTTP [default: 127.0.0.1:8080]
     #[arg(long)]
     http: Option<SocketAddr>,
     /// OTLP over gRPC, or "off" [default: 127.0.0.1:4317]
@@ -86,6 +86,18 @@ struct ServeArgs {
     /// What this server does, of receive, write, query, jobs [default: all of it]
     #[arg(long, value_delimiter = ',', value_parser = parse_word::<ServerRole>)]
     roles: Option<Vec<ServerRole>>,
+    /// Zipkin, or "off" [default: 127.0.0.1:9411]
+    #[arg(long)]
+    zipkin: Option<Listen>,
+    /// Jaeger's Thrift over HTTP, or "off" [default: 127.0.0.1:14268]
+    #[arg(long)]
+    jaeger_http: Option<Listen>,
+    /// Jaeger over gRPC, or "off" [default: 127.0.0.1:14250]
+    #[arg(long)]
+    jaeger_grpc: Option<Listen>,
+    /// Jaeger remote sampling, or "off" [default: 127.0.0.1:5778]
+    #[arg(long)]
+    jaeger_sampling: Option<Listen>,
 }
 
 #[derive(Subcommand)]
@@ -151,11 +163,18 @@ impl ServeArgs {
         if let Some(address) = self.http {
             overrides.push(("listen.http", json!(address)));
         }
-        if let Some(listen) = self.otlp_grpc {
-            overrides.push(("listen.otlp_grpc", json!(listen)));
+        let listeners = [
+            ("listen.otlp_grpc", self.otlp_grpc),
+            ("listen.otlp_http", self.otlp_http),
+            ("listen.zipkin", self.zipkin),
+            ("listen.jaeger_http", self.jaeger_http),
+            ("listen.jaeger_grpc", self.jaeger_grpc),
+        ];
+        for (key, listen) in listeners {
+            overrides.extend(listen.map(|listen| (key, json!(listen))));
         }
-        if let Some(listen) = self.otlp_http {
-            overrides.push(("listen.otlp_http", json!(listen)));
+        if let Some(listen) = self.jaeger_sampling {
+            overrides.push(("listen.jaeger_sampling", json!(listen)));
         }
         if let Some(roles) = &self.roles {
             overrides.push(("roles", json!(roles)));
@@ -245,6 +264,10 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
         http = %server.http,
         otlp_grpc = address(server.otlp_grpc),
         otlp_http = address(server.otlp_http),
+        zipkin = address(server.zipkin),
+        jaeger_http = address(server.jaeger_http),
+        jaeger_grpc = address(server.jaeger_grpc),
+        jaeger_sampling = address(server.jaeger_sampling),
         "Spanloom is ready at http://{}", server.http
     );
     let ended = tokio::select! {

@@ -2,6 +2,7 @@
 //!
 //! Everything is validated once, at start; an error names the key at fault.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -10,6 +11,9 @@ use anyhow::Context;
 use figment::Figment;
 use figment::providers::{Env, Format, Serialized, Toml};
 use serde::{Deserialize, Serialize};
+use spanloom_redact::{Redactor, Rules};
+
+use crate::collect::receive::bucket::Rate;
 
 use crate::collect::queue::rabbit::Broker;
 use crate::collect::slot::SLOTS;
@@ -28,6 +32,8 @@ pub struct Config {
     pub listen: ListenConfig,
     /// What is accepted.
     pub ingest: IngestConfig,
+    /// Which secrets are removed from spans, and how; see `docs/security.md`.
+    pub redaction: Rules,
     /// Where accepted spans wait for the database.
     pub queue: QueueConfig,
     /// How long searches may take and how much they may return.
@@ -121,18 +127,34 @@ impl From<Listen> for String {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ListenConfig {
-    /// Browser, API, and OTLP/HTTP too.
+    /// Browser, API, and everything that is received over HTTP too.
     pub http: SocketAddr,
     /// OTLP over gRPC.
     pub otlp_grpc: Listen,
     /// OTLP over HTTP.
     pub otlp_http: Listen,
+    /// Zipkin v2, JSON and protobuf.
+    pub zipkin: Listen,
+    /// Jaeger's Thrift over HTTP.
+    pub jaeger_http: Listen,
+    /// Jaeger over gRPC.
+    pub jaeger_grpc: Listen,
+    /// Jaeger remote sampling.
+    pub jaeger_sampling: Listen,
 }
 
 impl Default for ListenConfig {
     fn default() -> Self {
         let local = |port| SocketAddr::from(([127, 0, 0, 1], port));
-        Self { http: local(8080), otlp_grpc: Listen::On(local(4317)), otlp_http: Listen::On(local(4318)) }
+        Self {
+            http: local(8080),
+            otlp_grpc: Listen::On(local(4317)),
+            otlp_http: Listen::On(local(4318)),
+            zipkin: Listen::On(local(9411)),
+            jaeger_http: Listen::On(local(14268)),
+            jaeger_grpc: Listen::On(local(14250)),
+            jaeger_sampling: Listen::On(local(5778)),
+        }
     }
 }
 
@@ -159,6 +181,10 @@ pub struct IngestConfig {
     pub loopback_without_key: bool,
     /// Whether every client may send without a key.
     pub open: bool,
+    /// How much each key and each service may send.
+    pub limits: RateLimitsConfig,
+    /// What one span may bring; what is beyond it is cut off, and counted in the span.
+    pub span_limits: spanloom_formats::limits::Limits,
 }
 
 impl Default for IngestConfig {
@@ -173,7 +199,45 @@ impl Default for IngestConfig {
             future_seconds_max: 600,
             loopback_without_key: true,
             open: false,
+            limits: RateLimitsConfig::default(),
+            span_limits: spanloom_formats::limits::Limits::default(),
         }
+    }
+}
+
+/// How much each key and each service may send; nothing is limited unless it is told.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RateLimitsConfig {
+    /// What was not used for so long may be used at once.
+    pub burst_seconds: u32,
+    /// For each key, and for all clients without one together.
+    pub per_key: Rate,
+    /// For each service, by its `service.name`.
+    pub per_service: Rate,
+    /// Instead of `per_key`, by the key's name; keys of one name have a limit each.
+    pub keys: BTreeMap<String, Rate>,
+    /// Instead of `per_service`, by the service's name.
+    pub services: BTreeMap<String, Rate>,
+}
+
+impl Default for RateLimitsConfig {
+    fn default() -> Self {
+        Self {
+            burst_seconds: 5,
+            per_key: Rate::default(),
+            per_service: Rate::default(),
+            keys: BTreeMap::new(),
+            services: BTreeMap::new(),
+        }
+    }
+}
+
+impl RateLimitsConfig {
+    /// Whether nothing is limited.
+    pub fn is_unlimited(&self) -> bool {
+        let each = [&self.per_key, &self.per_service].into_iter();
+        each.chain(self.keys.values()).chain(self.services.values()).all(|rate| rate.is_unlimited())
     }
 }
 
@@ -387,6 +451,7 @@ impl Config {
             ("queue.segment_bytes", self.queue.segment_bytes),
             ("queue.memory_bytes_max", self.queue.memory_bytes_max as u64),
             ("ingest.batch_spans_max", self.ingest.batch_spans_max as u64),
+            ("ingest.limits.burst_seconds", u64::from(self.ingest.limits.burst_seconds)),
             ("query.search_seconds_max", self.query.search_seconds_max),
             ("query.statement_seconds_max", self.query.statement_seconds_max),
             ("query.limit_max", u64::from(self.query.limit_max)),
@@ -419,6 +484,8 @@ impl Config {
              set queue.kind = \"rabbitmq\""
         );
         self.queue.rabbitmq.validate()?;
+        // The hash key does not matter for whether the rules are acceptable.
+        Redactor::new(&self.redaction, &[0; 32]).map_err(|error| anyhow::anyhow!("redaction.{error}"))?;
         if let Some(url) = &self.storage.database_url {
             url.parse::<sqlx::postgres::PgConnectOptions>()
                 .map_err(|_| anyhow::anyhow!("storage.database_url: not a postgres:// URL"))?;

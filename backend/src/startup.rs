@@ -8,14 +8,15 @@ use actix_web::dev::{Server as ActixServer, ServerHandle};
 use actix_web::middleware::{Compress, from_fn};
 use actix_web::{App, HttpServer, web};
 use anyhow::Context;
-use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use tonic::transport::server::TcpIncoming;
+use tonic::transport::server::{Router, TcpIncoming};
 use utoipa_actix_web::AppExt;
 
 use crate::collect::Collector;
-use crate::collect::receive::{Receiver, otlp_grpc, otlp_http};
+use crate::collect::receive::{Receiver, jaeger_grpc, jaeger_http, otlp_grpc, otlp_http, zipkin_http};
+use crate::collect::redact::Redaction;
+use crate::collect::sample;
 use crate::collect::stages::Stages;
 use crate::config::{Config, Listen};
 use crate::identity::Identity;
@@ -60,6 +61,14 @@ pub struct Server {
     pub otlp_grpc: Option<SocketAddr>,
     /// Where OTLP/HTTP is received besides `http`.
     pub otlp_http: Option<SocketAddr>,
+    /// Where Zipkin's format is received besides `http`.
+    pub zipkin: Option<SocketAddr>,
+    /// Where Jaeger's Thrift is received besides `http`.
+    pub jaeger_http: Option<SocketAddr>,
+    /// Where Jaeger's gRPC is received.
+    pub jaeger_grpc: Option<SocketAddr>,
+    /// Where clients with a Jaeger remote sampler ask, besides `http`.
+    pub jaeger_sampling: Option<SocketAddr>,
     /// The database.
     pub store: Store,
     stop: CancellationToken,
@@ -112,22 +121,26 @@ impl Server {
         }
         let query = Query::new(store.clone(), config);
         let (collector, entries) = Collector::new(config.ingest.memory_bytes_max);
-        let receiver = Receiver::new(collector.clone(), config);
+        let redaction = Redaction::new(&config.redaction, &identity.server_secret("redaction").await?)?;
+        let receiver = Receiver::new(collector.clone(), redaction, config);
         let stop = CancellationToken::new();
+        let (sampling, sampling_reload) = sample::watch(&store, stop.clone()).await?;
 
-        let (_policies, policies) = watch::channel(spanloom_sampling::Policies::keep_all());
-        let stages = Stages::start(&store, &policies, entries, config)?;
-        let mut tasks = vec![tokio::spawn(telemetry::upkeep(recorder.clone(), stop.clone()))];
+        let stages = Stages::start(&store, &sampling, entries, config)?;
+        let mut tasks =
+            vec![tokio::spawn(telemetry::upkeep(recorder.clone(), stop.clone())), sampling_reload];
         if roles.jobs {
             let jobs = crate::jobs::run(store.clone(), config.storage.limits(), stop.clone());
             tasks.push(tokio::spawn(jobs));
         }
         let mut http_servers = Vec::new();
 
-        let (http, otlp_http) = (sockets.http.local_addr()?, local_addr(sockets.otlp_http.as_ref())?);
-        let otlp_grpc = local_addr(sockets.otlp_grpc.as_ref())?;
+        let http = sockets.http.local_addr()?;
+        let [otlp_grpc, otlp_http, zipkin, jaeger_http, jaeger_grpc, jaeger_sampling] =
+            sockets.addresses()?;
         {
             let (store, identity, receiver) = (store.clone(), identity.clone(), receiver.clone());
+            let sampling = sampling.clone();
             let server = HttpServer::new(move || {
                 App::new()
                     .into_utoipa_app()
@@ -141,6 +154,7 @@ impl Server {
                             .app_data(web::Data::new(query.clone()))
                             .app_data(web::Data::new(receiver.clone()))
                             .app_data(web::Data::new(collector.clone()))
+                            .app_data(web::Data::new(sampling.clone()))
                             .app_data(web::Data::new(recorder.clone()))
                     })
                     .configure(|config| routes::documented(config, roles))
@@ -149,20 +163,56 @@ impl Server {
             });
             http_servers.push(serve(run!(server, sockets.http)));
         }
-        if let Some(listener) = sockets.otlp_http {
+        let ingest_http: [(_, fn(&mut web::ServiceConfig)); 3] = [
+            (sockets.otlp_http, |config| _ = config.service(otlp_http::export_traces)),
+            (sockets.zipkin, |config| _ = config.service(zipkin_http::receive_zipkin)),
+            (sockets.jaeger_http, |config| _ = config.service(jaeger_http::receive_jaeger)),
+        ];
+        for (listener, routes) in ingest_http {
+            let Some(listener) = listener else { continue };
             let (identity, receiver) = (identity.clone(), receiver.clone());
             let server = HttpServer::new(move || {
                 App::new()
                     .app_data(web::Data::new(identity.clone()))
                     .app_data(web::Data::new(receiver.clone()))
-                    .service(otlp_http::export_traces)
+                    .configure(routes)
+            });
+            http_servers.push(serve(run!(server, listener)));
+        }
+        if let Some(listener) = sockets.jaeger_sampling {
+            let identity = identity.clone();
+            let server = HttpServer::new(move || {
+                App::new()
+                    .app_data(web::Data::new(identity.clone()))
+                    .app_data(web::Data::new(sampling.clone()))
+                    .service(sample::jaeger_http::sampling_strategy)
             });
             http_servers.push(serve(run!(server, listener)));
         }
         if let Some(listener) = sockets.otlp_grpc {
-            tasks.push(tokio::spawn(serve_grpc(listener, receiver, identity, stop.clone())?));
+            let services =
+                grpc_server().add_service(otlp_grpc::service(receiver.clone(), identity.clone()));
+            tasks.push(tokio::spawn(serve_grpc("OTLP/gRPC", listener, services, stop.clone())?));
         }
-        Ok(Self { http, otlp_grpc, otlp_http, store, stop, http_servers, tasks, stages, embedded: None })
+        if let Some(listener) = sockets.jaeger_grpc {
+            let services = grpc_server().add_service(jaeger_grpc::service(receiver, identity));
+            tasks.push(tokio::spawn(serve_grpc("Jaeger/gRPC", listener, services, stop.clone())?));
+        }
+        Ok(Self {
+            http,
+            otlp_grpc,
+            otlp_http,
+            zipkin,
+            jaeger_http,
+            jaeger_grpc,
+            jaeger_sampling,
+            store,
+            stop,
+            http_servers,
+            tasks,
+            stages,
+            embedded: None,
+        })
     }
 
     /// The process id of the private PostgreSQL's postmaster, if there is one.
@@ -216,16 +266,40 @@ struct Sockets {
     http: TcpListener,
     otlp_grpc: Option<TcpListener>,
     otlp_http: Option<TcpListener>,
+    zipkin: Option<TcpListener>,
+    jaeger_http: Option<TcpListener>,
+    jaeger_grpc: Option<TcpListener>,
+    jaeger_sampling: Option<TcpListener>,
 }
 
 impl Sockets {
     fn bind(config: &Config) -> anyhow::Result<Self> {
-        let ingest = |listen| if config.roles.receive { listen } else { Listen::Off };
+        let listen = &config.listen;
+        let ingest =
+            |key, listen| bind_unless_off(key, if config.roles.receive { listen } else { Listen::Off });
         Ok(Self {
-            http: bind("listen.http", config.listen.http)?,
-            otlp_grpc: bind_unless_off("listen.otlp_grpc", ingest(config.listen.otlp_grpc))?,
-            otlp_http: bind_unless_off("listen.otlp_http", ingest(config.listen.otlp_http))?,
+            http: bind("listen.http", listen.http)?,
+            otlp_grpc: ingest("listen.otlp_grpc", listen.otlp_grpc)?,
+            otlp_http: ingest("listen.otlp_http", listen.otlp_http)?,
+            zipkin: ingest("listen.zipkin", listen.zipkin)?,
+            jaeger_http: ingest("listen.jaeger_http", listen.jaeger_http)?,
+            jaeger_grpc: ingest("listen.jaeger_grpc", listen.jaeger_grpc)?,
+            jaeger_sampling: ingest("listen.jaeger_sampling", listen.jaeger_sampling)?,
         })
+    }
+
+    /// Where those besides `http` listen, in the order of the fields.
+    fn addresses(&self) -> std::io::Result<[Option<SocketAddr>; 6]> {
+        let address =
+            |listener: &Option<TcpListener>| listener.as_ref().map(TcpListener::local_addr).transpose();
+        Ok([
+            address(&self.otlp_grpc)?,
+            address(&self.otlp_http)?,
+            address(&self.zipkin)?,
+            address(&self.jaeger_http)?,
+            address(&self.jaeger_grpc)?,
+            address(&self.jaeger_sampling)?,
+        ])
     }
 }
 
@@ -243,27 +317,25 @@ fn bind(key: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {
     Ok(listener)
 }
 
-fn local_addr(listener: Option<&TcpListener>) -> std::io::Result<Option<SocketAddr>> {
-    listener.map(TcpListener::local_addr).transpose()
-}
-
 fn serve(server: ActixServer) -> (ServerHandle, JoinHandle<std::io::Result<()>>) {
     (server.handle(), tokio::spawn(server))
 }
 
+fn grpc_server() -> tonic::transport::Server {
+    tonic::transport::Server::builder().http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
+}
+
 fn serve_grpc(
+    name: &'static str,
     listener: TcpListener,
-    receiver: Receiver,
-    identity: Identity,
+    services: Router,
     stop: CancellationToken,
 ) -> anyhow::Result<impl Future<Output = ()>> {
     let incoming = TcpIncoming::from(tokio::net::TcpListener::from_std(listener)?).with_nodelay(Some(true));
-    let server = tonic::transport::Server::builder()
-        .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
-        .add_service(otlp_grpc::service(receiver, identity));
     Ok(async move {
-        if let Err(error) = server.serve_with_incoming_shutdown(incoming, stop.cancelled_owned()).await {
-            tracing::error!("OTLP/gRPC ended: {error}");
+        let served = services.serve_with_incoming_shutdown(incoming, stop.cancelled_owned()).await;
+        if let Err(error) = served {
+            tracing::error!("{name} ended: {error}");
         }
     })
 }

@@ -115,6 +115,11 @@ fn describe() {
     );
     metrics::describe_counter!("spanloom_spans_received_total", "Spans in ingest requests, by protocol");
     metrics::describe_counter!("spanloom_spans_rejected_total", "Spans that cannot be kept, by reason");
+    metrics::describe_counter!(
+        "spanloom_limited_spans_total",
+        "Spans refused because a key or a service sends more than its rate limit, by which and its name"
+    );
+    metrics::describe_counter!("spanloom_values_redacted_total", "Secrets removed from spans, by rule");
     metrics::describe_counter!("spanloom_spans_written_total", "Spans stored");
     metrics::describe_counter!(
         "spanloom_spans_duplicate_total",

@@ -1,13 +1,14 @@
 #!/bin/sh
-# Makes e2e/.venv with the pinned packages unless it is there; prints its interpreter.
+# Makes e2e/$1 with the packages pinned in $2 unless it is there; prints its interpreter.
 set -eu
 cd "$(dirname "$0")"
-venv=../.venv
+venv=../$1
+requirements=$2
 stamp=$venv/requirements.txt
-if ! cmp -s requirements.txt "$stamp"; then
+if ! cmp -s "$requirements" "$stamp"; then
     rm -rf "$venv"
     python3 -m venv "$venv" >&2
-    "$venv/bin/pip" install --quiet --disable-pip-version-check -r requirements.txt >&2
-    cp requirements.txt "$stamp"
+    "$venv/bin/pip" install --quiet --disable-pip-version-check -r "$requirements" >&2
+    cp "$requirements" "$stamp"
 fi
 echo "$(cd "$venv" && pwd)/bin/python"

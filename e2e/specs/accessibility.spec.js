@@ -43,5 +43,12 @@ for (const colorScheme of ['dark', 'light']) {
         await expectAccessible(app);
       });
     }
+
+    test('storage', async ({ api, app }) => {
+      await checkoutTrace(api, 'book');
+      await app.goto('/settings/storage');
+      await expect(app.getByRole('table', { name: 'Services' })).toBeVisible();
+      await expectAccessible(app);
+    });
   });
 }

@@ -49,6 +49,13 @@ for (const colorScheme of ['dark', 'light']) {
         await shoot(app, 'search-empty');
       });
 
+      test('storage', async ({ api, app }) => {
+        await checkoutTrace(api, 'book');
+        await app.goto('/settings/storage');
+        await expect(app.getByRole('table', { name: 'Services' })).toBeVisible();
+        await shoot(app, 'storage');
+      });
+
       test('trace', async ({ api, app }) => {
         const { traceId, trace } = await checkoutTrace(api, 'broken');
         const failed = trace.spans.find((span) => span.statusMessage === 'the shelf is broken');

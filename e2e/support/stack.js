@@ -23,8 +23,9 @@ export async function startStack() {
   try {
     const server = await startServer(started);
     const apps = await startApps(started, server);
-    const python = await preparePython();
-    return { env: { ...server, ...apps, E2E_PYTHON: python }, stop };
+    const python = await preparePython('.venv', 'requirements.txt');
+    const pythonEnded = await preparePython('.venv-ended', 'requirements-ended.txt');
+    return { env: { ...server, ...apps, E2E_PYTHON: python, E2E_PYTHON_ENDED: pythonEnded }, stop };
   } catch (error) {
     await stop();
     throw error;
@@ -37,12 +38,16 @@ async function startServer(started) {
   started.push(() => rm(data, { recursive: true, force: true }));
   // PostgreSQL may run as another user, who has to get in.
   await chmod(data, 0o755);
-  const [http, grpc, otlpHttp] = (await freePorts(3)).map((port) => `127.0.0.1:${port}`);
+  const [http, grpc, otlpHttp, zipkin, jaegerHttp, jaegerGrpc, jaegerSampling] = (await freePorts(7)).map((port) => `127.0.0.1:${port}`);
   const password = randomBytes(18).toString('base64url');
   const server = await start({
     name: 'spanloom',
     command: program,
-    args: ['serve', '--data', join(data, 'spanloom'), '--http', http, '--otlp-grpc', grpc, '--otlp-http', otlpHttp],
+    args: [
+      'serve', '--data', join(data, 'spanloom'), '--http', http, '--otlp-grpc', grpc, '--otlp-http', otlpHttp,
+      '--zipkin', zipkin, '--jaeger-http', jaegerHttp, '--jaeger-grpc', jaegerGrpc,
+      '--jaeger-sampling', jaegerSampling,
+    ],
     cwd: data,
     env: { ...ownEnvironment(), SPANLOOM_ADMIN_PASSWORD: password },
     ready: /Spanloom is ready at/,
@@ -55,6 +60,10 @@ async function startServer(started) {
     E2E_URL: `http://${http}`,
     E2E_OTLP_GRPC: `http://${grpc}`,
     E2E_OTLP_HTTP: `http://${otlpHttp}`,
+    E2E_ZIPKIN: `http://${zipkin}/api/v2/spans`,
+    E2E_JAEGER_HTTP: `http://${jaegerHttp}/api/traces?format=jaeger.thrift`,
+    E2E_JAEGER_GRPC: jaegerGrpc,
+    E2E_JAEGER_SAMPLING: `http://${jaegerSampling}`,
     E2E_PASSWORD: password,
   };
 }
@@ -110,8 +119,8 @@ async function startApps(started, { E2E_URL, E2E_OTLP_GRPC, E2E_OTLP_HTTP }) {
   return { E2E_GATEWAY: `http://127.0.0.1:${gateway}` };
 }
 
-/** Makes the virtual environment of the Python client unless it is there; returns its interpreter. */
-async function preparePython() {
-  const { stdout } = await promisify(execFile)(join(ROOT, 'python', 'setup.sh'));
+/** Makes a virtual environment of the Python clients unless it is there; returns its interpreter. */
+async function preparePython(folder, requirements) {
+  const { stdout } = await promisify(execFile)(join(ROOT, 'python', 'setup.sh'), [folder, requirements]);
   return stdout.trim();
 }

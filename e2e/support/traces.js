@@ -1,12 +1,15 @@
 // Traces through the API: sent, waited for, and looked at.
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
 import { expect } from './test.js';
 
 const SEND = fileURLToPath(new URL('../python/send.py', import.meta.url));
+const SEND_OTHER = fileURLToPath(new URL('../python/send_other.py', import.meta.url));
+const CLIENTS = fileURLToPath(new URL('../clients/', import.meta.url));
 const WAIT_MS = 30_000;
 const SPANS_PER_REQUEST = 5_000;
 
@@ -22,6 +25,20 @@ export async function sendFromPython({ protocol, gzip = false, service, startNs 
   const endpoint = protocol === 'grpc' ? process.env.E2E_OTLP_GRPC : process.env.E2E_OTLP_HTTP;
   const args = [SEND, '--protocol', protocol, '--endpoint', endpoint, '--service', service, '--start-ns', String(startNs)];
   const { stdout } = await promisify(execFile)(process.env.E2E_PYTHON, gzip ? [...args, '--gzip'] : args);
+  return JSON.parse(stdout).traceId;
+}
+
+/** Has a stock client from npm send a trace; returns the trace's id. */
+export async function sendFromNode(client, ...args) {
+  const { stdout } = await promisify(execFile)(process.execPath, [join(CLIENTS, `${client}.cjs`), ...args]);
+  return JSON.parse(stdout).traceId;
+}
+
+/** Has a stock Python exporter for Zipkin or Jaeger send a trace; returns the trace's id. */
+export async function sendWithExporter({ exporter, endpoint, service, ended }) {
+  const python = ended ? process.env.E2E_PYTHON_ENDED : process.env.E2E_PYTHON;
+  const args = [SEND_OTHER, '--exporter', exporter, '--endpoint', endpoint, '--service', service];
+  const { stdout } = await promisify(execFile)(python, args);
   return JSON.parse(stdout).traceId;
 }
 

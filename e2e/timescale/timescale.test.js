@@ -25,6 +25,13 @@ async function runJobs(db, procedure) {
   for (const { job_id } of jobs.rows) await db.query(`CALL run_job(${job_id})`);
 }
 
+/** Drops what ends before `time`, as the server's retention by age does. */
+async function dropBefore(db, signals, time) {
+  return rows(db, `SELECT drop_partition(p.table_name, p.from_time, p.to_time)
+    FROM storage_partitions() p JOIN retained_tables r USING (table_name)
+    WHERE r.signal = ANY($1) AND p.to_time <= least($2::timestamptz, now() - r.age_min)`, [signals, time]);
+}
+
 async function compressedChunks(db, table) {
   return Number(await value(db, `SELECT count(*) FROM timescaledb_information.chunks
                                  WHERE hypertable_name = $1 AND is_compressed`, [table]));
@@ -50,7 +57,7 @@ test('both flavours have the same functions', async (t) => {
       AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e')
     ORDER BY 1, 2`;
   const timescale = await rows(await database(t, 'timescale'), functions);
-  assert.ok(timescale.some((row) => row.includes('"drop_before"')), 'the query sees no functions');
+  assert.ok(timescale.some((row) => row.includes('"drop_partition"')), 'the query sees no functions');
   assert.deepEqual(timescale, await rows(await database(t, 'postgres'), functions));
 });
 
@@ -145,8 +152,7 @@ test('old spans go, their hours and days stay', async (t) => {
   const kept = `SELECT * FROM spans WHERE start_time >= '${ago(7 * DAY_MS)}' ORDER BY start_time, span_id`;
   const keptBefore = await rows(db, kept);
 
-  const dropped = await value(db, 'SELECT count(*)::int FROM drop_before($1, $2)', [ago(7 * DAY_MS), ago(90 * DAY_MS)]);
-  assert.ok(dropped > 0, 'nothing was dropped');
+  assert.notEqual((await dropBefore(db, ['traces', 'metrics'], ago(7 * DAY_MS))).length, 0, 'nothing was dropped');
   // A chunk of spans covers an hour: nothing older than the bound and one hour is left.
   assert.equal(await value(db, 'SELECT count(*)::int FROM spans WHERE start_time < $1', [ago(7 * DAY_MS + HOUR_MS)]), 0);
   assert.deepEqual(await rows(db, kept), keptBefore, 'spans within retention');
@@ -162,9 +168,58 @@ test('old spans go, their hours and days stay', async (t) => {
   const countOf = async (level) => Number(await value(db, `SELECT sum(span_count) FROM ${level}`));
   assert.equal(await countOf('metrics_1h'), 4 * 650);
   assert.equal(await countOf('metrics_1d'), 4 * 650);
+  const recent = Number(await value(db, 'SELECT sum(span_count) FROM metrics_1d WHERE time >= $1', [ago(3 * DAY_MS)]));
 
-  await db.query('SELECT drop_before($1, $2)', [ago(7 * DAY_MS), ago(0)]);
-  assert.ok((await countOf('metrics_1h')) < 4 * 650, 'old hours went with the second bound');
+  // Parts that a refresh may still look at stay whatever is asked for.
+  await dropBefore(db, ['metrics', 'rollups'], ago(0));
+  assert.ok((await countOf('metrics_1h')) < 4 * 650, 'old hours went');
+  const youngest = 'SELECT count(*)::int FROM span_metrics WHERE minute >= $1';
+  assert.ok((await value(db, youngest, [ago(4 * DAY_MS)])) > 0, 'minutes of the last four days stay');
+  await runJobs(db, 'policy_refresh_continuous_aggregate');
+  assert.equal(Number(await value(db, 'SELECT sum(span_count) FROM metrics_1d WHERE time >= $1', [ago(3 * DAY_MS)])), recent);
+});
+
+test('chunks are listed with their sizes, weighed by service and dropped one by one', async (t) => {
+  const db = await database(t, 'timescale');
+  await insertSpans(db, { from: ago(30 * HOUR_MS), to: ago(HOUR_MS / 2), traces: 900 });
+  await refreshAll(db);
+  const chunks = async (table) => (await rows(db, `SELECT * FROM storage_partitions() WHERE table_name = $1 ORDER BY from_time`, [table])).map(JSON.parse);
+  const bytes = (list) => list.reduce((sum, it) => sum + it.heap_bytes + it.index_bytes + it.toast_bytes, 0);
+  const before = await chunks('spans');
+  assert.ok(before.length >= 30 && before.every((it) => it.uncompressed_bytes === null), 'one an hour, none compressed');
+
+  await runJobs(db, 'policy_compression');
+  for (const table of ['spans', 'traces', 'span_metrics', 'metrics_1m', 'metrics_1h', 'metrics_1d']) {
+    const found = await chunks(table);
+    assert.notEqual(found.length, 0, table);
+    const shown = await value(db, 'SELECT count(*)::int FROM show_chunks($1::regclass)', [table]);
+    assert.equal(found.length, shown, table);
+  }
+  const spans = await chunks('spans');
+  // What TimescaleDB says of the whole, without the empty tables at the root.
+  const whole = Number(await value(db, `SELECT hypertable_size('spans')`));
+  const roots = Number(await value(db, `SELECT sum(pg_total_relation_size(c.oid)) FROM pg_class c
+    WHERE c.oid = 'spans'::regclass OR c.relname = '_compressed_hypertable_2'`));
+  assert.ok(Math.abs(bytes(spans) - whole) <= roots, `${bytes(spans)} of ${whole}`);
+  const compressed = spans.filter((it) => it.uncompressed_bytes !== null);
+  assert.ok(compressed.length >= 25 && compressed.length < spans.length, `${compressed.length} compressed`);
+  const was = before.find((it) => it.partition === compressed[0].partition);
+  assert.equal(compressed[0].uncompressed_bytes, bytes([was]));
+
+  // Two of four spans are of the service "stock", in the columnstore and before it.
+  const stock = await value(db, `SELECT id FROM services WHERE name = 'stock'`);
+  for (const chunk of [compressed[0], spans.at(-1)]) {
+    const weights = (await rows(db, 'SELECT * FROM service_weights($1)', [chunk.partition])).map(JSON.parse);
+    const sum = weights.reduce((total, it) => total + it.weight, 0);
+    const share = weights.find((it) => it.service_id === stock).weight / sum;
+    assert.ok(Math.abs(share - 0.5) < 0.03, `${chunk.partition}: ${share}`);
+  }
+
+  const oldest = spans[0];
+  const drop = () => value(db, 'SELECT drop_partition($1, $2, $3)', ['spans', oldest.from_time, oldest.to_time]);
+  assert.equal(await drop(), oldest.partition);
+  assert.equal(await drop(), null, 'the second time there is nothing');
+  assert.deepEqual((await chunks('spans')).map((it) => it.partition), spans.slice(1).map((it) => it.partition));
 });
 
 test('both flavours answer alike', async (t) => {
@@ -184,6 +239,20 @@ test('both flavours answer alike', async (t) => {
   for (const relation of ['spans', 'traces', 'operations', 'resources']) {
     const all = `SELECT * FROM ${relation} ORDER BY 1, 2, 3`;
     assert.deepEqual(await rows(postgres, all), await rows(timescale, all), relation);
+  }
+});
+
+test('the average size of a stored span is known, counted by PostgreSQL or not', async (t) => {
+  for (const flavour of ['timescale', 'postgres']) {
+    const db = await database(t, flavour);
+    const bytes = async () => Number(await value(db, 'SELECT span_bytes_average()'));
+    assert.equal(await value(db, 'SELECT span_bytes_average()'), null, `${flavour}, nothing stored`);
+    await insertSpans(db, { from: ago(3 * HOUR_MS), to: ago(HOUR_MS), traces: 500 });
+    for (const counted of [false, true]) {
+      if (counted) await db.exec('ANALYZE');
+      const found = await bytes();
+      assert.ok(found > 100 && found < 2_000, `${flavour}, counted ${counted}: ${found} bytes`);
+    }
   }
 });
 

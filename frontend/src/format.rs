@@ -63,6 +63,20 @@ pub fn count(count: f64) -> String {
     format!("{}T", three_digits(count / 1e12))
 }
 
+/// Bytes with three significant digits, units of thousands: `512 B`, `1.24 GB`.
+pub fn bytes(bytes: u64) -> String {
+    if bytes < 1000 {
+        return format!("{bytes} B");
+    }
+    let value = bytes as f64;
+    for (size, unit) in [(1e3, "kB"), (1e6, "MB"), (1e9, "GB"), (1e12, "TB")] {
+        if value / size < 999.5 {
+            return format!("{} {unit}", three_digits(value / size));
+        }
+    }
+    format!("{} PB", three_digits(value / 1e15))
+}
+
 /// All digits in groups: `1,234,567`.
 pub fn grouped(count: u64) -> String {
     let digits = count.to_string();
@@ -184,6 +198,18 @@ mod tests {
         assert_eq!(grouped(100), "100");
         assert_eq!(plural(1, "span"), "1 span");
         assert_eq!(plural(12_345, "span"), "12,345 spans");
+    }
+
+    #[test]
+    fn bytes_change_unit_where_rounding_does() {
+        let check = |n, text: &str| assert_eq!(bytes(n), text, "{n}");
+        check(0, "0 B");
+        check(999, "999 B");
+        check(8_192, "8.19 kB");
+        check(999_499, "999 kB");
+        check(999_500, "1 MB");
+        check(1_240_000_000, "1.24 GB");
+        check(u64::MAX, "18447 PB");
     }
 
     // Catches the two lies of rounding: "0%" with errors, "100%" with successes.

@@ -18,6 +18,8 @@ pub enum Need {
     Chromium,
     /// Python with venv, for the stock SDK in the tests.
     Python,
+    /// A compiler for C++: the fuzzer is written in it.
+    CppCompiler,
 }
 
 /// The oldest Node that npm's packages install with; Debian 12 has it.
@@ -48,6 +50,7 @@ impl Need {
             Self::Node => "Node.js 18.19 or newer, with npm",
             Self::Chromium => "Chromium",
             Self::Python => "Python 3 with venv",
+            Self::CppCompiler => "a C++ compiler",
         }
     }
 
@@ -59,6 +62,7 @@ impl Need {
             Self::Node => &["nodejs", "npm"],
             Self::Chromium => &["chromium"],
             Self::Python => &["python3", "python3-venv"],
+            Self::CppCompiler => &["g++"],
         }
     }
 
@@ -72,6 +76,7 @@ impl Need {
             Self::Node => find_node(),
             Self::Chromium => find_chromium().map(|program| program.display().to_string()),
             Self::Python => find_python(),
+            Self::CppCompiler => exec::find_program("c++").map(|program| program.display().to_string()),
         }
     }
 }

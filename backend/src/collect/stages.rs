@@ -1,9 +1,9 @@
 //! Starts the queue and its writers as configured, and stops them in the order that loses nothing.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use spanloom_sampling::Policies;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::queue::disk::{self, DiskBounds, DiskStatus};
 use super::queue::rabbit::{self, Broker, RabbitReader, Share};
 use super::queue::{Entry, Source};
+use super::sample::Sampling;
 use super::write::Writer;
 use crate::config::{Config, QueueKind};
 use crate::store::Store;
@@ -33,7 +34,7 @@ impl Stages {
     /// If the log on disk cannot be used. A broker that is away is waited for.
     pub fn start(
         store: &Store,
-        policies: &watch::Receiver<Policies>,
+        sampling: &watch::Receiver<Arc<Sampling>>,
         entries: mpsc::UnboundedReceiver<Entry>,
         config: &Config,
     ) -> anyhow::Result<Self> {
@@ -47,7 +48,7 @@ impl Stages {
                     memory_bytes_max: config.queue.memory_bytes_max,
                 };
                 let (log, status) = disk::open(&config.queue_dir(), bounds, entries)?;
-                let written = stages.write(store, policies, Source::Disk(log), config);
+                let written = stages.write(store, sampling, Source::Disk(log), config);
                 stages.log = Some((status, written));
             }
             QueueKind::Disk => {}
@@ -62,7 +63,7 @@ impl Stages {
                 for partition in 0..partitions {
                     let bytes_max = config.queue.rabbitmq.window_bytes_max;
                     let reader = RabbitReader::new(broker.clone(), partition, share.clone(), bytes_max);
-                    stages.write(store, policies, Source::Rabbit(Box::new(reader)), config);
+                    stages.write(store, sampling, Source::Rabbit(Box::new(reader)), config);
                 }
             }
         }
@@ -72,11 +73,11 @@ impl Stages {
     fn write(
         &mut self,
         store: &Store,
-        policies: &watch::Receiver<Policies>,
+        sampling: &watch::Receiver<Arc<Sampling>>,
         source: Source,
         config: &Config,
     ) -> watch::Receiver<u64> {
-        let (writer, written) = Writer::new(store.clone(), source, policies.clone(), config);
+        let (writer, written) = Writer::new(store.clone(), source, sampling.clone(), config);
         self.writers.push(tokio::spawn(writer.run(self.close.clone())));
         written
     }

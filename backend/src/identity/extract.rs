@@ -17,6 +17,7 @@ use serde::de::DeserializeOwned;
 use spanloom_model::api::{KeyScope, Role, User};
 use uuid::Uuid;
 
+pub use super::ingest::IngestClient;
 use super::ingest::IngestDenied;
 use super::role::{Principal, role_name};
 use super::{Identity, api_key, origin};
@@ -65,10 +66,6 @@ role_extractor!(
     Admin
 );
 
-/// A client that may send spans.
-#[derive(Debug, Clone, Copy)]
-pub struct IngestClient;
-
 impl FromRequest for IngestClient {
     type Error = ApiError;
     type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
@@ -81,8 +78,7 @@ impl FromRequest for IngestClient {
             // A page of another site that a browser on this machine shows is not this machine.
             let foreign_page = !origin_is_ours(&request, identity);
             let peer = direct_peer(&request).filter(|_| !foreign_page);
-            identity.authorize_ingest(peer, bearer).await?;
-            Ok(Self)
+            Ok(identity.authorize_ingest(peer, bearer).await?)
         })
     }
 }
@@ -102,12 +98,12 @@ impl From<IngestDenied> for ApiError {
 
 /// The body of a small JSON request, read but not yet understood: whoever may not call the operation
 /// learns that first, whatever the body.
-pub(super) struct SmallBody {
+pub(crate) struct SmallBody<const BYTES_MAX: usize = BODY_BYTES_MAX> {
     is_json: bool,
     bytes: ApiResult<Vec<u8>>,
 }
 
-impl FromRequest for SmallBody {
+impl<const BYTES_MAX: usize> FromRequest for SmallBody<BYTES_MAX> {
     type Error = ApiError;
     type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
 
@@ -116,14 +112,14 @@ impl FromRequest for SmallBody {
         let media_type = content_type.split(';').next().unwrap_or_default().trim();
         let is_json = media_type.eq_ignore_ascii_case("application/json");
         let payload = payload.take();
-        Box::pin(async move { Ok(Self { is_json, bytes: read(payload).await }) })
+        Box::pin(async move { Ok(Self { is_json, bytes: read(payload, BYTES_MAX).await }) })
     }
 }
 
 /// A body of which nothing arrives for so long is given up.
 const STALL_TIMEOUT: Duration = Duration::from_secs(20);
 
-async fn read(mut payload: Payload) -> ApiResult<Vec<u8>> {
+async fn read(mut payload: Payload, bytes_max: usize) -> ApiResult<Vec<u8>> {
     let mut bytes = Vec::new();
     loop {
         let Ok(next) = tokio::time::timeout(STALL_TIMEOUT, payload.next()).await else {
@@ -131,17 +127,17 @@ async fn read(mut payload: Payload) -> ApiResult<Vec<u8>> {
         };
         let Some(chunk) = next else { break };
         let chunk = chunk.map_err(|error| ApiError::bad_request(error.to_string()))?;
-        if bytes.len() + chunk.len() > BODY_BYTES_MAX {
-            return Err(ApiError::too_large(BODY_BYTES_MAX));
+        if bytes.len() + chunk.len() > bytes_max {
+            return Err(ApiError::too_large(bytes_max));
         }
         bytes.extend_from_slice(&chunk);
     }
     Ok(bytes)
 }
 
-impl SmallBody {
+impl<const BYTES_MAX: usize> SmallBody<BYTES_MAX> {
     /// The body as `T`.
-    pub(super) fn json<T: DeserializeOwned>(self) -> ApiResult<T> {
+    pub(crate) fn json<T: DeserializeOwned>(self) -> ApiResult<T> {
         if !self.is_json {
             // Also keeps out HTML forms of other sites, which cannot send this type.
             return Err(ApiError::unsupported_media_type("send application/json"));

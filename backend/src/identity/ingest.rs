@@ -5,7 +5,15 @@ use std::net::IpAddr;
 use spanloom_model::api::KeyScope;
 
 use super::Identity;
+use super::api_key::KnownKey;
 use crate::config::IngestConfig;
+
+/// A client that may send spans.
+#[derive(Debug, Clone, Default)]
+pub struct IngestClient {
+    /// The key that it showed, if any.
+    pub key: Option<KnownKey>,
+}
 
 /// Why somebody may not send spans.
 #[derive(Debug, thiserror::Error)]
@@ -32,7 +40,7 @@ fn free(config: &IngestConfig, peer: Option<IpAddr>) -> bool {
 }
 
 impl Identity {
-    /// Whether this client may send spans.
+    /// Who this client is, if it may send spans.
     ///
     /// `peer` must be the real address at the other end of the connection, never one that a header
     /// claims, and none if the request carries one of [`super::origin::FORWARDING_HEADERS`]: a proxy
@@ -45,13 +53,17 @@ impl Identity {
         &self,
         peer: Option<IpAddr>,
         bearer: Option<&str>,
-    ) -> Result<(), IngestDenied> {
+    ) -> Result<IngestClient, IngestDenied> {
         let Some(bearer) = bearer else {
-            return if free(self.ingest(), peer) { Ok(()) } else { Err(IngestDenied::NoKey) };
+            let is_free = free(self.ingest(), peer);
+            return if is_free { Ok(IngestClient::default()) } else { Err(IngestDenied::NoKey) };
         };
         let key = self.key(bearer).await.map_err(IngestDenied::Unavailable)?;
         let key = key.ok_or(IngestDenied::BadKey)?;
-        if key.scopes.contains(&KeyScope::Ingest) { Ok(()) } else { Err(IngestDenied::WrongScope) }
+        if !key.scopes.contains(&KeyScope::Ingest) {
+            return Err(IngestDenied::WrongScope);
+        }
+        Ok(IngestClient { key: Some(key) })
     }
 }
 

@@ -77,6 +77,15 @@ impl Identity {
         Ok(Self { inner: Arc::new(inner) })
     }
 
+    /// A secret of that name that the servers of this database share; the first one to ask makes it.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub async fn server_secret(&self, name: &str) -> anyhow::Result<[u8; 32]> {
+        let secret = store_sessions::server_secret(&self.store().pool, name).await;
+        secret.context("reading the server's secrets")
+    }
+
     /// Makes the account `admin` if there is no account at all. Says whether it did: of two servers
     /// that start at once, one does.
     ///

@@ -7,7 +7,7 @@ pub mod http;
 mod params;
 pub mod services;
 pub mod storage;
-mod store;
+pub(crate) mod store;
 pub mod tags;
 pub mod traces;
 

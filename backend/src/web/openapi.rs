@@ -30,6 +30,7 @@ use crate::roles::Roles;
         (name = "services", description = "Services and their operations"),
         (name = "tags", description = "Completion of attribute keys and values"),
         (name = "storage", description = "What is stored, and how long it is kept"),
+        (name = "sampling", description = "Which traces are kept"),
         (name = "auth", description = "Logging in and out"),
         (name = "users", description = "People"),
         (name = "keys", description = "API keys"),

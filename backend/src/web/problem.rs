@@ -123,6 +123,11 @@ impl ApiError {
         error
     }
 
+    /// When to come again, if that is known.
+    pub fn retry_after_seconds(&self) -> Option<u64> {
+        self.retry_after_seconds
+    }
+
     /// The problem, for responses in another protocol.
     pub fn problem(&self) -> &Problem {
         &self.problem

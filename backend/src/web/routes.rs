@@ -10,7 +10,8 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::problem::ApiError;
 use super::{openapi, operate, spa};
-use crate::collect::receive::{native_http, otlp_http};
+use crate::collect::receive::{jaeger_http, native_http, otlp_http, zipkin_http};
+use crate::collect::sample;
 use crate::roles::Roles;
 use crate::{identity, query};
 
@@ -22,7 +23,7 @@ const JSON_BYTES_MAX: usize = 256 << 10;
 pub fn documented(config: &mut ServiceConfig, roles: Roles) {
     let api = scope("/api/v1").configure(|config| {
         if roles.query {
-            config.configure(identity::routes).configure(query::routes);
+            config.configure(identity::routes).configure(query::routes).configure(sample::routes);
         }
         if roles.receive {
             config.service(native_http::receive_spans);
@@ -30,7 +31,11 @@ pub fn documented(config: &mut ServiceConfig, roles: Roles) {
     });
     config.service(api);
     if roles.receive {
-        config.service(otlp_http::export_traces);
+        config
+            .service(otlp_http::export_traces)
+            .service(zipkin_http::receive_zipkin)
+            .service(jaeger_http::receive_jaeger)
+            .service(sample::jaeger_http::sampling_strategy);
     }
     config.service(operate::healthz).service(operate::readyz).service(operate::metrics_text);
 }

@@ -26,6 +26,7 @@ async fn send(shape: Shape, protocol: Protocol) {
     assert!(load.outcomes.iter().all(|(_, state)| *state == State::Accepted));
     assert!(load.spans_accepted >= 4_000);
 
+    server.server.settled().await;
     let options = parse_url(server.config.storage.database_url.as_deref().unwrap()).unwrap();
     let mut database = Database::connect(&options).await.unwrap();
     let stored = Stored::count(&mut database, &supply, &load.outcomes).await.unwrap();
@@ -55,6 +56,7 @@ async fn a_lost_and_a_doubled_span_are_found() {
     let target = Target::connect(Protocol::Grpc, server.server.otlp_grpc.unwrap(), 1).await.unwrap();
     let plan = Plan { requests: 2, time: None, rate: Some(100_000.0), in_flight: 1, retry: false };
     let load = load::run(&target, &supply, plan).await.unwrap();
+    server.server.settled().await;
     let damage = "WITH chosen AS (SELECT span_id FROM spans ORDER BY span_id LIMIT 1)
                   DELETE FROM spans WHERE span_id IN (SELECT span_id FROM chosen)";
     sqlx::query(damage).execute(server.pool()).await.unwrap();

@@ -19,6 +19,7 @@ const KILLS: usize = 50;
 /// The real program on a data directory, with a PostgreSQL of its own.
 struct Program {
     child: Child,
+    port: u16,
     url: String,
 }
 
@@ -35,11 +36,16 @@ impl Program {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        Self { child, url: format!("http://127.0.0.1:{port}") }
+        Self { child, port, url: format!("http://127.0.0.1:{port}") }
     }
 
-    async fn ready(&self, client: &reqwest::Client) {
+    /// Waits until it answers. Started again where it ended, as a supervisor of services would: a
+    /// PostgreSQL that is killed while the server waits for its first word ends the start.
+    async fn ready(&mut self, client: &reqwest::Client, data: &Path) {
         until("the server is ready", async || {
+            if self.child.try_wait().unwrap().is_some() {
+                *self = Self::start(data, self.port);
+            }
             let answer = client.get(format!("{}/readyz", self.url)).send().await;
             answer.is_ok_and(|answer| answer.status().is_success())
         })
@@ -63,7 +69,7 @@ async fn no_acknowledged_span_is_lost_and_none_is_doubled() {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let client = reqwest::Client::builder().timeout(Duration::from_secs(20)).build().unwrap();
     let mut program = Program::start(&data, port);
-    program.ready(&client).await;
+    program.ready(&client, &data).await;
 
     let load = Load::start(&client, &[program.url.clone()]);
     let (mut server_kills, mut postgres_kills) = (0, 0);
@@ -82,10 +88,10 @@ async fn no_acknowledged_span_is_lost_and_none_is_doubled() {
         }
         if rand::rng().random_bool(0.5) {
             // Otherwise the next blow falls while it is still getting up.
-            program.ready(&client).await;
+            program.ready(&client, &data).await;
         }
     }
-    program.ready(&client).await;
+    program.ready(&client, &data).await;
     assert!(load.acknowledged() > KILLS, "there was load: {}", load.acknowledged());
     let options = EmbeddedPostgres::running_options(&data).unwrap().unwrap();
     let pool = PgPoolOptions::new().max_connections(1).connect_with(options).await.unwrap();

@@ -284,7 +284,9 @@ async fn a_failed_start_tells_postgres_s_reason() {
 async fn postgres_ends_with_a_killed_server() {
     let scratch = Scratch::new();
     let mut server = std::process::Command::new(env!("CARGO_BIN_EXE_spanloom"))
-        .args(["serve", "--http", "127.0.0.1:0", "--otlp-grpc", "off", "--otlp-http", "off", "--data"])
+        .args(["serve", "--http", "127.0.0.1:0", "--otlp-grpc", "off", "--otlp-http", "off"])
+        .args(["--zipkin", "off", "--jaeger-http", "off", "--jaeger-grpc", "off"])
+        .args(["--jaeger-sampling", "off", "--data"])
         .arg(scratch.path())
         .stdout(std::process::Stdio::null())
         .stderr(std::process::Stdio::null())

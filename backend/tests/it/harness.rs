@@ -147,6 +147,10 @@ impl Spanloom {
         config.listen.http = free;
         config.listen.otlp_grpc = Listen::On(free);
         config.listen.otlp_http = Listen::On(free);
+        config.listen.zipkin = Listen::On(free);
+        config.listen.jaeger_http = Listen::On(free);
+        config.listen.jaeger_grpc = Listen::On(free);
+        config.listen.jaeger_sampling = Listen::On(free);
         change(&mut config);
         let server = Server::start(&config, None).await.unwrap();
         Self { server, config, client: reqwest::Client::new() }

@@ -20,12 +20,12 @@ use tonic_types::StatusExt as _;
 
 use super::harness::{self, Spanloom, ago_ns, now_us};
 
-fn attribute(key: &str, value: &str) -> KeyValue {
+pub fn attribute(key: &str, value: &str) -> KeyValue {
     let value = Some(AnyValue { value: Some(Any::StringValue(value.to_owned())) });
     KeyValue { key: key.to_owned(), value, ..KeyValue::default() }
 }
 
-fn span(trace: u8, span: u8) -> Span {
+pub fn span(trace: u8, span: u8) -> Span {
     Span {
         trace_id: vec![trace; 16],
         span_id: vec![span; 8],
@@ -37,7 +37,7 @@ fn span(trace: u8, span: u8) -> Span {
     }
 }
 
-fn request(spans: Vec<Span>) -> ExportTraceServiceRequest {
+pub fn request(spans: Vec<Span>) -> ExportTraceServiceRequest {
     let resource =
         Some(Resource { attributes: vec![attribute("service.name", "shop")], ..Resource::default() });
     let scope_spans = vec![ScopeSpans { spans, ..ScopeSpans::default() }];
@@ -46,12 +46,12 @@ fn request(spans: Vec<Span>) -> ExportTraceServiceRequest {
     }
 }
 
-async fn grpc(server: &Spanloom) -> TraceServiceClient<tonic::transport::Channel> {
+pub async fn grpc(server: &Spanloom) -> TraceServiceClient<tonic::transport::Channel> {
     let endpoint = format!("http://{}", server.server.otlp_grpc.unwrap());
     TraceServiceClient::connect(endpoint).await.unwrap()
 }
 
-async fn post(
+pub async fn post(
     server: &Spanloom,
     content_type: &str,
     encoding: Option<&str>,

@@ -1,11 +1,14 @@
 //! The queue in a real RabbitMQ.
 
+use std::sync::Arc;
+
 use lapin::types::FieldTable;
 use lapin::{Connection, ConnectionProperties, options::QueueDeclareOptions};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use spanloom::collect::queue::Source;
 use spanloom::collect::queue::rabbit::{Broker, RabbitReader, Share};
+use spanloom::collect::sample::Sampling;
 use spanloom::collect::write::Writer;
 use spanloom::config::{Config, QueueKind};
 use spanloom::roles::Roles;
@@ -165,12 +168,12 @@ async fn while_the_broker_is_away_clients_are_told_and_nothing_acknowledged_is_l
 }
 
 /// A writer of one partition that is all there is, with a decision wait.
-struct Sampling {
+struct Site {
     receiver: Spanloom,
     config: Config,
 }
 
-impl Sampling {
+impl Site {
     async fn start() -> Self {
         let mut config = Config::default();
         broker::shared(&mut config).await;
@@ -187,13 +190,13 @@ impl Sampling {
     }
 
     /// Starts a writer that decides after this time, and how to change its policies.
-    fn writer(&self, decision_wait_ms: u32) -> (JoinHandle<()>, watch::Sender<Policies>) {
-        let (sender, policies) = watch::channel(policies(decision_wait_ms));
+    fn writer(&self, decision_wait_ms: u32) -> (JoinHandle<()>, watch::Sender<Arc<Sampling>>) {
+        let (sender, sampling) = watch::channel(sampling(decision_wait_ms));
         let broker = Broker::new(&self.config.queue.rabbitmq).unwrap();
         let window_bytes_max = self.config.queue.rabbitmq.window_bytes_max;
         let reader = RabbitReader::new(broker, 0, Share::default(), window_bytes_max);
         let store = self.receiver.server.store.clone();
-        let (writer, _) = Writer::new(store, Source::Rabbit(Box::new(reader)), policies, &self.config);
+        let (writer, _) = Writer::new(store, Source::Rabbit(Box::new(reader)), sampling, &self.config);
         (tokio::spawn(writer.run(CancellationToken::new())), sender)
     }
 
@@ -207,14 +210,12 @@ impl Sampling {
 }
 
 /// Keeps everything, after a while.
-fn policies(decision_wait_ms: u32) -> Policies {
+fn sampling(decision_wait_ms: u32) -> Arc<Sampling> {
     let policy = SamplingPolicy { name: "all".into(), enabled: true, rule: SamplingRule::AlwaysSample };
-    Policies::new(&SamplingSettings {
-        decision_wait_ms,
-        policies: vec![policy],
-        ..SamplingSettings::default()
-    })
-    .unwrap()
+    let settings =
+        SamplingSettings { decision_wait_ms, policies: vec![policy], ..SamplingSettings::default() };
+    let policies = Policies::new(&settings).unwrap();
+    Arc::new(Sampling { version: 1, settings, policies })
 }
 
 const LONG_MS: u32 = 600_000;
@@ -224,7 +225,7 @@ const SHORT_MS: u32 = 100;
 /// of sampling.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_waited_for_its_decision_is_counted_once_when_another_writer_takes_over() {
-    let site = Sampling::start().await;
+    let site = Site::start().await;
     let (first, _policies) = site.writer(LONG_MS);
     assert_eq!(send(&site.receiver, &spans(1..=100)).await, StatusCode::OK);
     until("the first writer has counted", async || counted(site.pool()).await == 100).await;
@@ -242,7 +243,7 @@ async fn what_waited_for_its_decision_is_counted_once_when_another_writer_takes_
 /// it to the second while the first was cut off.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_writer_that_was_replaced_forgets_what_it_holds() {
-    let site = Sampling::start().await;
+    let site = Site::start().await;
     let (_writer, policies_of_writer) = site.writer(LONG_MS);
     assert_eq!(send(&site.receiver, &spans(1..=100)).await, StatusCode::OK);
     until("the writer has counted", async || counted(site.pool()).await == 100).await;
@@ -258,7 +259,7 @@ async fn a_writer_that_was_replaced_forgets_what_it_holds() {
     let after: String = sqlx::query_scalar(reader).fetch_one(site.pool()).await.unwrap();
     assert_ne!(after, before, "as somebody else");
     assert_eq!(stored(site.pool()).await, 0, "nothing is decided");
-    policies_of_writer.send(policies(SHORT_MS)).unwrap();
+    policies_of_writer.send(sampling(SHORT_MS)).unwrap();
     until("everything is decided", async || stored(site.pool()).await == 150).await;
     assert_eq!(counted(site.pool()).await, 150);
 }
@@ -267,7 +268,7 @@ async fn a_writer_that_was_replaced_forgets_what_it_holds() {
 /// that nothing is ever decided.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_window_full_of_waiting_spans_is_decided_all_the_same() {
-    let mut site = Sampling::start().await;
+    let mut site = Site::start().await;
     site.config.queue.rabbitmq.window_bytes_max = 1 << 20;
     let (_writer, _policies) = site.writer(SHORT_MS);
     for request in 0..20 {

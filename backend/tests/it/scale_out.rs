@@ -37,7 +37,8 @@ impl Site {
 
     fn run(&self, role: &'static str, data: PathBuf, port: u16) -> Program {
         let child = Command::new(env!("CARGO_BIN_EXE_spanloom"))
-            .args(["serve", "--roles", role, "--otlp-grpc", "off", "--otlp-http", "off", "--data"])
+            .args(["serve", "--roles", role, "--otlp-grpc", "off", "--otlp-http", "off", "--zipkin", "off"])
+            .args(["--jaeger-http", "off", "--jaeger-grpc", "off", "--jaeger-sampling", "off", "--data"])
             .arg(&data)
             .args(["--http", &format!("127.0.0.1:{port}")])
             .env("SPANLOOM__STORAGE__DATABASE_URL", self.database.to_url_lossy().as_str())

@@ -139,19 +139,20 @@ async fn a_writer_loses_nothing_newer_while_partitions_go() {
         }
     };
     tokio::pin!(write);
-    let (mut drops, one_day) = (0, limits(1, None));
+    let limits = limits(1, None);
+    let mut drops = 0;
     loop {
         tokio::select! {
             () = &mut write => break,
             // It gives up where a writer is in its way; the job then tries again.
-            dropped = enforce(&server, &one_day) => drops += dropped.map_or(0, |dropped| dropped.len()),
+            dropped = enforce(&server, &limits) => drops += dropped.map_or(0, |dropped| dropped.len()),
         }
     }
     assert!(drops > 0, "nothing was dropped while the writer wrote");
     let day_ago = Utc::now() - TimeDelta::days(1);
     let newer = server.stored_spans().await - count(&server, "spans", day_ago).await;
     assert_eq!(newer, ROUNDS * 25);
-    enforce(&server, &limits(1, None)).await.unwrap();
+    enforce(&server, &limits).await.unwrap();
     for table in ["spans", "traces"] {
         assert_eq!(count(&server, table, day_ago - TimeDelta::hours(6)).await, 0, "{table}");
     }

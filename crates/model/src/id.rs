@@ -86,6 +86,16 @@ impl SpanId {
         self.0.cast_signed()
     }
 
+    /// The identifier of the server's half of a call whose client gave its own identifier to both, as
+    /// Zipkin's clients do. The same for the same identifier; different ones have different halves.
+    #[must_use]
+    pub fn server_half(self) -> Self {
+        // SplitMix64's finalizer: each step is a bijection that keeps zero zero.
+        let bits = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        Self(bits ^ (bits >> 31))
+    }
+
     /// The reverse of [`Self::to_i64`].
     pub fn from_i64(bits: i64) -> Result<Self, IdError> {
         Self::new(bits.cast_unsigned())
@@ -204,6 +214,14 @@ mod tests {
         assert_eq!(trace.to_string(), "4bf92f3577b34da6a3ce929d0e0e4736");
         let span: SpanId = "ff00000000000001".parse().unwrap();
         assert_eq!(SpanId::from_i64(span.to_i64()), Ok(span), "the sign bit is part of the id");
+    }
+
+    // Catches a derivation that changes: halves stored before would lose their clients.
+    #[test]
+    fn the_server_half_of_an_identifier_stays_the_same() {
+        let half = |bits| SpanId::new(bits).unwrap().server_half().get();
+        assert_eq!(half(1), 0x5692_161d_100b_05e5);
+        assert_eq!(half(u64::MAX), 0xb4d0_55fc_f2cb_bd7b);
     }
 
     #[test]

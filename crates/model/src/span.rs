@@ -207,6 +207,12 @@ pub struct Span {
     pub scope: Arc<Scope>,
 }
 
+impl Span {
+    /// The attribute of a server's half ([`SpanId::server_half`]) that holds the parent of both halves
+    /// as text: its parent where the client's half never came.
+    pub const SHARED_PARENT: &str = "zipkin.parent_id";
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -83,7 +83,8 @@ mod tests {
         /// of a trace, nothing where it is not taken, is 1 on average.
         #[test]
         fn weights_are_unbiased(
-            others in prop::collection::vec((0..STEPS, 1_u64..20), 0..30),
+            // Not at the very top, where a step would be as large as what is left.
+            others in prop::collection::vec((0..STEPS * 9 / 10, 1_u64..20), 0..30),
             spans in 1_u64..40,
             budget in 1_u64..120,
         ) {

@@ -90,7 +90,7 @@ mod tests {
             let count = Threshold::of_probability(probability).adjusted_count();
             assert!((count * probability - 1.0).abs() < 1e-6, "{probability}: {count}");
         }
-        assert_eq!(Threshold::of_probability(0.1).inverted(), Threshold::of_probability(0.9));
+        assert_eq!(Threshold::of_probability(0.25).inverted(), Threshold::of_probability(0.75));
     }
 
     #[test]

@@ -3,6 +3,8 @@
 mod client;
 mod error;
 mod identity;
+mod sampling;
+mod storage;
 mod traces;
 
 pub use client::{Abort, on_session_end};
@@ -10,4 +12,6 @@ pub use error::ApiError;
 pub use identity::{
     add_user, change_password, change_user, create_key, keys, log_in, log_out, me, revoke_key, users,
 };
+pub use sampling::{sampling, sampling_history, save_sampling, try_sampling};
+pub use storage::storage;
 pub use traces::{operations, search, services, tag_keys, tag_values, trace};

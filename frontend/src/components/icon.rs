@@ -9,6 +9,8 @@ pub enum Icon {
     Services,
     Traces,
     Settings,
+    Storage,
+    Sampling,
     Search,
     Refresh,
     Sun,
@@ -41,6 +43,11 @@ impl Icon {
             Self::Services => "M2.5 2.5h4.5v4.5H2.5zM9 2.5h4.5v4.5H9zM2.5 9h4.5v4.5H2.5zM9 9h4.5v4.5H9z",
             Self::Traces => "M2 3.5h8M4.5 8h9M7 12.5h5.5",
             Self::Settings => "M2 4.5h5M11 4.5h3M2 11.5h3M9 11.5h5M9 2.8v3.4M7 9.8v3.4",
+            Self::Storage => {
+                "M8 6.4c2.9 0 5.2-.9 5.2-2S10.9 2.4 8 2.4s-5.2.9-5.2 2 2.3 2 5.2 2ZM2.8 4.4v7.2c0 1.1 2.3 2 5.2 2s5.2-.9 5.2-2V4.4M2.8 8c0 1.1 2.3 2 5.2 2s5.2-.9 5.2-2"
+            }
+            // A funnel.
+            Self::Sampling => "M2 2.8h12L9.4 8.4v4.8l-2.8-1.6V8.4Z",
             Self::Search => "M7 12A5 5 0 1 0 7 2a5 5 0 0 0 0 10ZM10.7 10.7 14 14",
             Self::Refresh => "M13.5 8a5.5 5.5 0 1 1-1.7-4M13.5 1.8v2.7h-2.7",
             Self::Sun => {

@@ -50,6 +50,8 @@ fn entries(text: &str, services: &[String]) -> Vec<Entry> {
         entry("Traces", "Page", Icon::Traces, Target::Go("/traces".into())),
         entry("Settings", "Page", Icon::Settings, Target::Go("/settings".into())),
         entry("API keys", "Page", Icon::Key, Target::Go("/settings/keys".into())),
+        entry("Storage", "Page", Icon::Storage, Target::Go("/settings/storage".into())),
+        entry("Sampling", "Page", Icon::Sampling, Target::Go("/settings/sampling".into())),
         entry("People", "Page", Icon::People, Target::Go("/settings/people".into())),
         entry("Refresh", "Action", Icon::Refresh, Target::Refresh),
         entry("Dark or light", "Action", Icon::Sun, Target::Theme),

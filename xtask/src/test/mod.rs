@@ -1,6 +1,7 @@
 //! `cargo xtask test`: every check and test of the repository, in parts, with one summary.
 
 mod count;
+mod fuzz;
 mod parts;
 
 use std::process::ExitCode;

@@ -7,6 +7,7 @@ use std::process::Command;
 use anyhow::Context;
 
 use super::count::{self, Count, Format};
+use super::fuzz;
 use crate::needs::{self, Need};
 use crate::server::{self, Profile};
 use crate::{exec, install, openapi, project, tidy, wasm, web};
@@ -22,7 +23,7 @@ pub struct Part {
 }
 
 /// All of them, in this order.
-pub const PARTS: [Part; 9] = [
+pub const PARTS: [Part; 10] = [
     Part { name: "fmt", group: "lint", about: "formatting", run: fmt },
     Part { name: "tidy", group: "lint", about: "the repository's own rules", run: run_tidy },
     Part { name: "clippy", group: "lint", about: "lints of server and tools", run: clippy },
@@ -32,6 +33,7 @@ pub const PARTS: [Part; 9] = [
         about: "unit and integration tests of server, crates and tools",
         run: backend,
     },
+    Part { name: "fuzz", group: "rust", about: "a few seconds of fuzzing for each decoder", run: run_fuzz },
     Part { name: "openapi", group: "rust", about: "openapi.json against the code", run: check_openapi },
     Part { name: "timescale", group: "node", about: "migrations on a real TimescaleDB", run: timescale },
     Part { name: "clippy-web", group: "lint", about: "lints of the browser application", run: clippy_web },
@@ -100,6 +102,7 @@ pub fn parse_name(text: &str) -> Result<String, String> {
 
 fn fmt(_session: &Session) -> anyhow::Result<Count> {
     exec::run(exec::cargo().args(["fmt", "--all", "--check"]))?;
+    exec::run(exec::cargo().args(["fmt", "--all", "--check", "--manifest-path", "fuzz/Cargo.toml"]))?;
     Ok(Count::ONE_PASSED)
 }
 
@@ -120,6 +123,10 @@ fn backend(session: &Session) -> anyhow::Result<Count> {
     }
     install::ensure(&wanted)?;
     count::run(session.cargo("test").arg("--no-fail-fast"), Format::Cargo)
+}
+
+fn run_fuzz(session: &Session) -> anyhow::Result<Count> {
+    fuzz::run(session.ci)
 }
 
 fn check_openapi(session: &Session) -> anyhow::Result<Count> {

@@ -43,6 +43,18 @@ pub struct UpArgs {
     /// The port of OTLP over HTTP
     #[arg(long, default_value_t = 4318)]
     otlp_http_port: u16,
+    /// The port of Zipkin's format
+    #[arg(long, default_value_t = 9411)]
+    zipkin_port: u16,
+    /// The port of Jaeger's Thrift over HTTP
+    #[arg(long, default_value_t = 14268)]
+    jaeger_http_port: u16,
+    /// The port of Jaeger's gRPC
+    #[arg(long, default_value_t = 14250)]
+    jaeger_grpc_port: u16,
+    /// The port of Jaeger remote sampling
+    #[arg(long, default_value_t = 5778)]
+    jaeger_sampling_port: u16,
     /// The data directory [default: .spanloom in the repository]
     #[arg(long)]
     data: Option<PathBuf>,
@@ -150,6 +162,10 @@ fn check_ports(args: &UpArgs) -> anyhow::Result<()> {
         ("--port", args.port),
         ("--otlp-grpc-port", args.otlp_grpc_port),
         ("--otlp-http-port", args.otlp_http_port),
+        ("--zipkin-port", args.zipkin_port),
+        ("--jaeger-http-port", args.jaeger_http_port),
+        ("--jaeger-grpc-port", args.jaeger_grpc_port),
+        ("--jaeger-sampling-port", args.jaeger_sampling_port),
     ];
     for (flag, port) in ports {
         TcpListener::bind(("127.0.0.1", port)).map_err(|error| {
@@ -167,6 +183,10 @@ fn serve_command(args: &UpArgs, spanloom: &Path, data: &Path, account: &account:
     command.arg("--http").arg(format!("127.0.0.1:{}", args.port));
     command.arg("--otlp-grpc").arg(format!("127.0.0.1:{}", args.otlp_grpc_port));
     command.arg("--otlp-http").arg(format!("127.0.0.1:{}", args.otlp_http_port));
+    command.arg("--zipkin").arg(format!("127.0.0.1:{}", args.zipkin_port));
+    command.arg("--jaeger-http").arg(format!("127.0.0.1:{}", args.jaeger_http_port));
+    command.arg("--jaeger-grpc").arg(format!("127.0.0.1:{}", args.jaeger_grpc_port));
+    command.arg("--jaeger-sampling").arg(format!("127.0.0.1:{}", args.jaeger_sampling_port));
     if let Some(url) = &args.database_url {
         // Not on the command line, where every user of the machine could read the password.
         command.env("SPANLOOM__STORAGE__DATABASE_URL", url);
@@ -238,6 +258,11 @@ fn announce(
     println!(
         "  OTLP      127.0.0.1:{} (gRPC), http://127.0.0.1:{} (HTTP)",
         args.otlp_grpc_port, args.otlp_http_port
+    );
+    println!("  Zipkin    http://127.0.0.1:{}/api/v2/spans", args.zipkin_port);
+    println!(
+        "  Jaeger    127.0.0.1:{} (gRPC), http://127.0.0.1:{}/api/traces (Thrift)",
+        args.jaeger_grpc_port, args.jaeger_http_port
     );
     println!("  Ctrl-C stops everything; the data stays.");
     println!();

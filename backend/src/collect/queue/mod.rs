@@ -21,6 +21,9 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 pub use handover::Collector;
 pub use source::Source;
 
+/// How long a client should wait unless something else is known.
+const RETRY_AFTER_SECONDS: u64 = 2;
+
 /// Why spans were not accepted. All of it can be retried.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SubmitError {
@@ -36,6 +39,22 @@ pub enum SubmitError {
     /// The server is shutting down.
     #[error("the server is shutting down")]
     Stopping,
+    /// A key or a service sends more than its limit.
+    #[error("more than the rate limit of this key or service (ingest.limits)")]
+    Limited {
+        /// When it may send again.
+        retry_after_seconds: u64,
+    },
+}
+
+impl SubmitError {
+    /// How long a client should wait before it sends again.
+    pub fn retry_after_seconds(&self) -> u64 {
+        match self {
+            Self::Limited { retry_after_seconds } => *retry_after_seconds,
+            Self::Busy | Self::Full | Self::Unavailable | Self::Stopping => RETRY_AFTER_SECONDS,
+        }
+    }
 }
 
 /// One request on its way into the queue.

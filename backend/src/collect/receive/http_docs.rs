@@ -14,7 +14,7 @@ error_responses! {
         ("Something is wrong with the spans; nothing was stored.", ApiError::invalid("[0].traceId", "must be 32 hexadecimal digits")),
         ("The body is too large, as sent or decompressed.", ApiError::too_large(32 << 20)),
         ("Another content encoding.", ApiError::unsupported_media_type("Content-Encoding \"lzma\" is not supported")),
-        ("Too much is waiting: send again after `Retry-After` seconds.", ApiError::too_many_requests("too many spans are waiting to be written", 2)),
+        ("Too much is waiting, or a rate limit is used up: send again after `Retry-After` seconds.", ApiError::too_many_requests("too many spans are waiting to be written", 2)),
         ("The spans could not be stored; the log tells why.", ApiError::internal(anyhow::anyhow!("example"))),
         ("The database is away: send again after `Retry-After` seconds.", ApiError::unavailable("the database cannot be reached", 2)),
     ];

@@ -1,24 +1,33 @@
 //! Sockets, authentication, limits and each protocol's own answers.
 
+pub mod bucket;
+pub mod grpc_raw;
 pub mod http_body;
 mod http_docs;
+pub mod jaeger_grpc;
+pub mod jaeger_http;
+mod limit;
 pub mod native_http;
 pub mod otlp_grpc;
 pub mod otlp_http;
+mod text_http;
+pub mod zipkin_http;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use chrono::Utc;
+use spanloom_formats::limits::{Limited, Limits};
 use spanloom_formats::{Decoded, Rejected, TimeBounds};
 use spanloom_model::Span;
 use tokio::sync::Semaphore;
 
-use super::queue::{Collector, SubmitError};
+use super::queue::{Collector, SubmitError, payload};
+use super::redact::Redaction;
 use crate::config::Config;
-
-/// How long a client should wait before it sends again.
-pub const RETRY_AFTER_SECONDS: u64 = 2;
+use crate::identity::ingest::IngestClient;
+use limit::RateLimits;
 
 /// Requests that are decoded at the same time.
 const DECODING_MAX: usize = 4;
@@ -26,10 +35,45 @@ const DECODING_MAX: usize = 4;
 /// What a decoded span occupies at least.
 const SPAN_BYTES_MIN: usize = 512;
 
+/// What a request came in.
+#[derive(Debug, Clone, Copy)]
+pub struct Protocol {
+    /// For the metrics.
+    pub name: &'static str,
+    /// Whether its answer can say that some spans were stored and others not.
+    pub partial_success: bool,
+}
+
+impl Protocol {
+    /// One whose answer counts what was not stored.
+    pub const fn partial(name: &'static str) -> Self {
+        Self { name, partial_success: true }
+    }
+
+    /// One that stores a request whole or refuses it.
+    pub const fn whole(name: &'static str) -> Self {
+        Self { name, partial_success: false }
+    }
+}
+
+/// A request as it came.
+pub struct Arrived {
+    /// Its spans.
+    pub decoded: Decoded,
+    /// Bytes of the request, decompressed.
+    pub size_bytes: usize,
+    /// The request itself, if it is an OTLP message in protobuf: if nothing has to be changed in it,
+    /// it is kept as it is.
+    pub otlp: Option<Bytes>,
+}
+
 /// What all receivers share. Cheap to clone.
 #[derive(Clone)]
 pub struct Receiver {
     collector: Collector,
+    redaction: Redaction,
+    limits: Arc<RateLimits>,
+    span_limits: Arc<Limits>,
     /// Decoded spans are many times their bytes on the wire, and not in the queue's count yet.
     decoding: Arc<Semaphore>,
     retention: Duration,
@@ -41,10 +85,13 @@ pub struct Receiver {
 }
 
 impl Receiver {
-    /// A receiver that hands spans to `collector`.
-    pub fn new(collector: Collector, config: &Config) -> Self {
+    /// A receiver that hands spans to `collector`, without their secrets.
+    pub fn new(collector: Collector, redaction: Redaction, config: &Config) -> Self {
         Self {
             collector,
+            redaction,
+            limits: Arc::new(RateLimits::new(config.ingest.limits.clone())),
+            span_limits: Arc::new(config.ingest.span_limits.clone()),
             decoding: Arc::new(Semaphore::new(DECODING_MAX)),
             retention: config.retention(),
             future: Duration::from_secs(config.ingest.future_seconds_max),
@@ -69,28 +116,72 @@ impl Receiver {
         tokio::task::spawn_blocking(work).await.map_err(|_| SubmitError::Stopping)
     }
 
-    /// Counts what a request held, stores what is worth keeping, and says what is not.
+    /// Counts what a request held, stores what is worth keeping and within the limits of its sender,
+    /// and says what is not.
     pub async fn accept(
         &self,
-        protocol: &'static str,
-        decoded: Decoded,
-        size_bytes: usize,
+        client: &IngestClient,
+        protocol: Protocol,
+        arrived: Arrived,
     ) -> Result<Rejected, SubmitError> {
+        let Arrived { mut decoded, size_bytes, otlp } = arrived;
+        let received = decoded.spans.len() as u64 + decoded.rejected.total();
+        let paid = self.limits.take(client, protocol, &mut decoded, size_bytes, Instant::now());
+        let paid = paid.map_err(|wait| SubmitError::Limited {
+            retry_after_seconds: wait.as_secs_f64().ceil().max(1.0) as u64,
+        })?;
         let Decoded { spans, rejected } = decoded;
-        count(protocol, &spans, &rejected, size_bytes);
-        let payload = super::queue::payload::encode(&spans).into();
+        count(protocol.name, received, &rejected, size_bytes);
+        // What the request says of spans that were rejected must not be read again.
+        let otlp = otlp.filter(|_| rejected.total() == 0);
+        let stored = self.store(spans, otlp, size_bytes).await;
+        if stored.is_err() {
+            self.limits.give_back(&paid);
+        }
+        stored.map(|()| rejected)
+    }
+
+    async fn store(
+        &self,
+        mut spans: Vec<Span>,
+        otlp: Option<Bytes>,
+        size_bytes: usize,
+    ) -> Result<(), SubmitError> {
+        let (redaction, bounds) = (self.redaction.clone(), Arc::clone(&self.span_limits));
+        let prepare = move || {
+            let limited = bounds.apply_all(&mut spans);
+            tell_limited(&limited);
+            let redacted = redaction.apply(&mut spans);
+            let as_sent = otlp.filter(|_| !limited.changed() && !redacted.changed());
+            let payload = as_sent.unwrap_or_else(|| payload::encode(&spans).into());
+            (spans, payload)
+        };
+        let (spans, payload) = self.decode(prepare).await?;
         // Small on the wire is not small in memory.
         let held_bytes = size_bytes.max(spans.len() * SPAN_BYTES_MIN);
-        self.collector.submit(spans, payload, held_bytes).await?;
-        Ok(rejected)
+        self.collector.submit(spans, payload, held_bytes).await
     }
 }
 
-fn count(protocol: &'static str, spans: &[Span], rejected: &Rejected, size_bytes: usize) {
-    let total = spans.len() as u64 + rejected.total();
+fn tell_limited(limited: &Limited) {
+    if !limited.changed() {
+        return;
+    }
+    let counts = [
+        ("values_truncated", limited.values_truncated),
+        ("attributes_dropped", limited.attributes_dropped),
+        ("events_dropped", limited.events_dropped),
+        ("links_dropped", limited.links_dropped),
+    ];
+    for (what, count) in counts {
+        metrics::counter!("spanloom_span_limits_total", "what" => what).increment(count);
+    }
+}
+
+fn count(protocol: &'static str, received: u64, rejected: &Rejected, size_bytes: usize) {
     metrics::counter!("spanloom_requests_total", "protocol" => protocol).increment(1);
     metrics::counter!("spanloom_received_bytes_total", "protocol" => protocol).increment(size_bytes as u64);
-    metrics::counter!("spanloom_spans_received_total", "protocol" => protocol).increment(total);
+    metrics::counter!("spanloom_spans_received_total", "protocol" => protocol).increment(received);
     for (rejection, number) in rejected.iter() {
         metrics::counter!("spanloom_spans_rejected_total", "reason" => rejection.reason())
             .increment(number);

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::http_body::{self, BodyError};
 use super::http_docs::{IngestRefusals, NativeErrors};
-use super::{RETRY_AFTER_SECONDS, Receiver};
+use super::{Arrived, Protocol, Receiver};
 use crate::collect::queue::SubmitError;
 use crate::identity::extract::IngestClient;
 use crate::web::{ApiError, ApiResult};
@@ -74,7 +74,7 @@ pub struct NativeSpan {
 #[post("/spans")]
 pub async fn receive_spans(
     request: HttpRequest,
-    _client: IngestClient,
+    client: IngestClient,
     payload: web::Payload,
     receiver: web::Data<Receiver>,
 ) -> ApiResult<HttpResponse> {
@@ -102,15 +102,19 @@ pub async fn receive_spans(
     let (spans, size_bytes) = receiver.decode(decode).await.map_err(refused)??;
     let accepted = spans.len();
     let decoded = Decoded { spans, rejected: Rejected::default() };
-    receiver.accept("native", decoded, size_bytes).await.map_err(refused)?;
+    let arrived = Arrived { decoded, size_bytes, otlp: None };
+    receiver.accept(&client, Protocol::whole("native"), arrived).await.map_err(refused)?;
     Ok(HttpResponse::Ok().json(Accepted { accepted }))
 }
 
 fn refused(error: SubmitError) -> ApiError {
+    let retry_after_seconds = error.retry_after_seconds();
     match error {
-        SubmitError::Busy => ApiError::too_many_requests(error.to_string(), RETRY_AFTER_SECONDS),
+        SubmitError::Busy | SubmitError::Limited { .. } => {
+            ApiError::too_many_requests(error.to_string(), retry_after_seconds)
+        }
         SubmitError::Full | SubmitError::Unavailable | SubmitError::Stopping => {
-            ApiError::unavailable(error.to_string(), RETRY_AFTER_SECONDS)
+            ApiError::unavailable(error.to_string(), retry_after_seconds)
         }
     }
 }

@@ -10,7 +10,7 @@ use serde_json::json;
 use spanloom_formats::{Rejected, otlp, otlp_json};
 
 use super::http_body::{self, BodyError};
-use super::{RETRY_AFTER_SECONDS, Receiver};
+use super::{Arrived, Protocol, Receiver};
 use crate::collect::queue::SubmitError;
 use crate::identity::extract::IngestClient;
 use crate::web::ApiError;
@@ -39,10 +39,10 @@ impl Encoding {
         }
     }
 
-    fn protocol(self) -> &'static str {
+    fn protocol(self) -> Protocol {
         match self {
-            Self::Protobuf => "otlp_http_protobuf",
-            Self::Json => "otlp_http_json",
+            Self::Protobuf => Protocol::partial("otlp_http_protobuf"),
+            Self::Json => Protocol::partial("otlp_http_json"),
         }
     }
 }
@@ -82,7 +82,7 @@ impl Encoding {
             content_type = "application/json", example = json!({"code": 3, "message": "the body is larger than 33554432 bytes"})),
         (status = 415, description = "Another content type or encoding", body = serde_json::Value,
             content_type = "application/json", example = json!({"code": 3, "message": "Content-Encoding \"lzma\" is not supported"})),
-        (status = 429, description = "Too much is waiting: send again after `Retry-After` seconds", body = serde_json::Value,
+        (status = 429, description = "Too much is waiting, or a rate limit is used up: send again after `Retry-After` seconds", body = serde_json::Value,
             content_type = "application/json", example = json!({"code": 8, "message": "too many spans are waiting to be written"})),
         (status = 503, description = "The database is away: send again after `Retry-After` seconds", body = serde_json::Value,
             content_type = "application/json", example = json!({"code": 14, "message": "the database cannot be reached"})),
@@ -104,11 +104,13 @@ pub async fn export_traces(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             tonic::Code::InvalidArgument,
             message,
+            None,
         );
     };
-    if let Err(error) = client {
-        return not_authorized(encoding, &error);
-    }
+    let client = match client {
+        Ok(client) => client,
+        Err(error) => return not_authorized(encoding, &error),
+    };
     let limit_bytes = receiver.body_bytes_max;
     let body = match http_body::read(&request, payload, limit_bytes).await {
         Ok(body) => body,
@@ -121,14 +123,16 @@ pub async fn export_traces(
             Encoding::Protobuf => otlp::decode(&body, bounds).map_err(|error| error.to_string()),
             Encoding::Json => otlp_json::decode(&body, bounds).map_err(|error| error.to_string()),
         };
-        Ok((decoded.map_err(BodyError::Malformed)?, body.len()))
+        let decoded = decoded.map_err(BodyError::Malformed)?;
+        let otlp = (encoding == Encoding::Protobuf).then(|| body.clone());
+        Ok(Arrived { decoded, size_bytes: body.len(), otlp })
     };
-    let (decoded, size_bytes) = match receiver.decode(decode).await {
-        Ok(Ok(decoded)) => decoded,
+    let arrived = match receiver.decode(decode).await {
+        Ok(Ok(arrived)) => arrived,
         Ok(Err(error)) => return unreadable(encoding, &error, limit_bytes),
         Err(error) => return refused(encoding, &error),
     };
-    match receiver.accept(encoding.protocol(), decoded, size_bytes).await {
+    match receiver.accept(&client, encoding.protocol(), arrived).await {
         Ok(rejected) => success(encoding, &rejected),
         Err(error) => refused(encoding, &error),
     }
@@ -166,7 +170,7 @@ fn unreadable(encoding: Encoding, error: &BodyError, limit_bytes: usize) -> Http
         }
         BodyError::Malformed(detail) => (StatusCode::BAD_REQUEST, detail.clone()),
     };
-    failure(encoding, status, tonic::Code::InvalidArgument, &message)
+    failure(encoding, status, tonic::Code::InvalidArgument, &message, None)
 }
 
 fn not_authorized(encoding: Encoding, error: &ApiError) -> HttpResponse {
@@ -176,21 +180,30 @@ fn not_authorized(encoding: Encoding, error: &ApiError) -> HttpResponse {
         StatusCode::FORBIDDEN => tonic::Code::PermissionDenied,
         _ => tonic::Code::Unavailable,
     };
-    failure(encoding, status, code, error.problem().detail.as_deref().unwrap_or_default())
+    let message = error.problem().detail.as_deref().unwrap_or_default();
+    failure(encoding, status, code, message, error.retry_after_seconds())
 }
 
 fn refused(encoding: Encoding, error: &SubmitError) -> HttpResponse {
     let (status, code) = match error {
-        SubmitError::Busy => (StatusCode::TOO_MANY_REQUESTS, tonic::Code::ResourceExhausted),
+        SubmitError::Busy | SubmitError::Limited { .. } => {
+            (StatusCode::TOO_MANY_REQUESTS, tonic::Code::ResourceExhausted)
+        }
         SubmitError::Full | SubmitError::Unavailable | SubmitError::Stopping => {
             (StatusCode::SERVICE_UNAVAILABLE, tonic::Code::Unavailable)
         }
     };
-    failure(encoding, status, code, &error.to_string())
+    failure(encoding, status, code, &error.to_string(), Some(error.retry_after_seconds()))
 }
 
 /// A `google.rpc.Status` in the request's own encoding.
-fn failure(encoding: Encoding, status: StatusCode, code: tonic::Code, message: &str) -> HttpResponse {
+fn failure(
+    encoding: Encoding,
+    status: StatusCode,
+    code: tonic::Code,
+    message: &str,
+    retry_after_seconds: Option<u64>,
+) -> HttpResponse {
     let body = match encoding {
         Encoding::Protobuf => {
             tonic_types::Status { code: code as i32, message: message.to_owned(), details: Vec::new() }
@@ -199,8 +212,8 @@ fn failure(encoding: Encoding, status: StatusCode, code: tonic::Code, message: &
         Encoding::Json => json!({"code": code as i32, "message": message}).to_string().into_bytes(),
     };
     let mut response = HttpResponse::build(status);
-    if matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
-        response.insert_header((header::RETRY_AFTER, RETRY_AFTER_SECONDS));
+    if let Some(seconds) = retry_after_seconds {
+        response.insert_header((header::RETRY_AFTER, seconds));
     }
     response.content_type(encoding.content_type()).body(body)
 }

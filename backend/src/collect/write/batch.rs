@@ -1,8 +1,9 @@
 //! Spans into rows: the spans themselves, one piece per trace, and partial metrics.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
+use foldhash::{HashMap, HashMapExt as _};
 use spanloom_model::{Span, SpanKind, SpanStatus, TraceId, histogram};
 use sqlx::PgConnection;
 
@@ -164,7 +165,7 @@ fn encode_traces(buffer: &mut CopyBuffer, rows: &[Row<'_>]) {
     }
 }
 
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
+#[derive(PartialEq, Eq, PartialOrd, Ord, Hash)]
 struct MetricKey<'a> {
     minute_us: i64,
     service: i32,
@@ -176,7 +177,7 @@ struct MetricKey<'a> {
 }
 
 fn encode_metrics(buffer: &mut CopyBuffer, rows: &[Row<'_>]) {
-    let mut metrics: BTreeMap<MetricKey, (f64, f64)> = BTreeMap::new();
+    let mut metrics: HashMap<MetricKey, (f64, f64)> = HashMap::new();
     for Row { span, ids, weight } in rows {
         let start_us = split_ns(span.start_ns).0;
         let key = MetricKey {

@@ -3,10 +3,11 @@
 //! Rows are only added, each statement on its own: a row that no span needs in the end does no
 //! harm, and writers never wait for each other's transactions. The caches are bounded.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use anyhow::Context;
+use foldhash::{HashMap, HashMapExt as _};
 use sha2::{Digest, Sha256};
 use spanloom_model::{Resource, Scope, Span};
 use sqlx::PgPool;

@@ -67,11 +67,12 @@ pub async fn kept_weights(
 ) -> anyhow::Result<HashMap<TraceId, f64>> {
     let traces: HashSet<Uuid> = spans.iter().map(|span| Uuid::from_u128(span.trace_id.get())).collect();
     let traces: Vec<Uuid> = traces.into_iter().collect();
-    let rows: Vec<(Uuid, f32)> =
-        sqlx::query_as("SELECT trace_id, max(weight) FROM spans WHERE trace_id = ANY($1) GROUP BY trace_id")
-            .bind(traces)
-            .fetch_all(connection)
-            .await?;
+    let rows: Vec<(Uuid, f32)> = sqlx::query_as(
+        "SELECT trace_id, max(weight) FROM spans WHERE trace_id = ANY($1) GROUP BY trace_id",
+    )
+    .bind(traces)
+    .fetch_all(connection)
+    .await?;
     rows.into_iter()
         .map(|(trace, weight)| Ok((TraceId::new(trace.as_u128())?, f64::from(weight))))
         .collect()

@@ -15,12 +15,13 @@ mod sampled_out;
 
 use std::collections::{BTreeSet, HashSet};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
 use chrono::{NaiveDate, Utc};
 use spanloom_model::Span;
-use spanloom_sampling::{Policies, span_weight};
+use spanloom_sampling::span_weight;
 use sqlx::PgConnection;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -29,6 +30,7 @@ use uuid::Uuid;
 
 use super::dedup::{Filter, Key, key};
 use super::queue::{Appetite, Batch, Record, Source};
+use super::sample::Sampling;
 use super::sample::selection::{Selected, Selection};
 use crate::config::Config;
 use crate::store::{Flavour, Store};
@@ -64,7 +66,7 @@ pub struct Writer {
     filter: Option<Filter>,
     filter_bytes_max: usize,
     newest_start_ns: i64,
-    policies: watch::Receiver<Policies>,
+    sampling: watch::Receiver<Arc<Sampling>>,
     selection: Selection,
     positions: Positions,
     appetite: Appetite,
@@ -84,11 +86,11 @@ impl Writer {
     pub fn new(
         store: Store,
         source: Source,
-        policies: watch::Receiver<Policies>,
+        sampling: watch::Receiver<Arc<Sampling>>,
         config: &Config,
     ) -> (Self, watch::Receiver<u64>) {
         let (written, progress) = watch::channel(0);
-        let selection = Selection::new(&policies.borrow());
+        let selection = Selection::new(&sampling.borrow().policies);
         let refused_dir = config.queue_dir().join("refused");
         let writer = Self {
             store,
@@ -98,7 +100,7 @@ impl Writer {
             filter: None,
             filter_bytes_max: config.ingest.dedup_bytes_max / source.share(),
             newest_start_ns: 0,
-            policies,
+            sampling,
             selection,
             positions: Positions::default(),
             appetite: Appetite {
@@ -212,7 +214,7 @@ impl Writer {
         self.written.send_replace(self.positions.written_to);
         // What waited for its decision is read again; what was decided is learned from the database,
         // as for any span that may be known.
-        self.selection = Selection::new(&self.policies.borrow_and_update());
+        self.selection = Selection::new(&self.sampling.borrow_and_update().policies);
         self.filter = None;
         Ok(())
     }
@@ -323,8 +325,8 @@ impl Writer {
 
     /// Takes over policies that were changed; whether everything is kept.
     fn update_policies(&mut self) -> bool {
-        if self.policies.has_changed().unwrap_or_default() {
-            self.selection.set_policies(&self.policies.borrow_and_update());
+        if self.sampling.has_changed().unwrap_or_default() {
+            self.selection.set_policies(&self.sampling.borrow_and_update().policies);
         }
         self.selection.is_pass_through()
     }

@@ -42,8 +42,14 @@ pub struct Positions {
 
 /// Waits until no other writer has any of the slots, to the end of the transaction.
 pub async fn lock_slots(connection: &mut PgConnection, slots: &[i16]) -> sqlx::Result<()> {
-    // Somebody who holds a lock and hangs must not hold everybody.
-    sqlx::query("SET LOCAL lock_timeout = '5s'").execute(&mut *connection).await?;
+    // Somebody who holds a lock and hangs must not hold everybody. And a partition that was never
+    // analysed must not be read whole to find a few spans: the index is always better.
+    sqlx::query(
+        "SELECT set_config('lock_timeout', '5s', true), set_config('enable_seqscan', 'off', true),
+                set_config('enable_bitmapscan', 'off', true)",
+    )
+    .execute(&mut *connection)
+    .await?;
     // One order for all, so that nobody waits in a circle.
     sqlx::query(
         "SELECT pg_advisory_xact_lock($1, slot) FROM (SELECT unnest($2::smallint[])::int AS slot ORDER BY 1) s",

@@ -133,10 +133,10 @@ mod tests {
         let now = at(25, 12);
         let few = days(22);
         // 350 bytes in partitions, 150 in what has no days.
-        let growth = forecast(&few, now, &limits(7, None, Some(900)), 500);
+        let growth = forecast(&few, now, &limits(7, None, Some(850)), 500);
         assert_eq!((growth.bytes_per_day, growth.days_measured), (Some(100), 2));
         assert_eq!(growth.steady_bytes, Some(150 + 800), "today and seven days");
-        assert_eq!(growth.full_in_days, Some(5), "500 + 4 * 100 fit");
+        assert_eq!(growth.full_in_days, Some(4), "500 + 3 * 100 fit");
         assert_eq!(forecast(&few, now, &limits(7, None, Some(1000)), 500).full_in_days, None);
         assert_eq!(forecast(&few, now, &limits(7, None, Some(499)), 500).full_in_days, Some(0));
         let capped = forecast(&few, now, &limits(7, Some(400), Some(900)), 500);

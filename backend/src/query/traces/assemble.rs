@@ -11,10 +11,12 @@ use spanloom_model::api::{
 };
 use spanloom_model::{Event, Link};
 
+use super::shared;
 use super::store::{ResourceRow, ScopeRow, SpanRow, TraceRows};
 
 /// Makes the response. Takes milliseconds per thousand spans: not for an async thread.
-pub fn assemble(rows: TraceRows) -> anyhow::Result<Trace> {
+pub fn assemble(mut rows: TraceRows) -> anyhow::Result<Trace> {
+    shared::settle(&mut rows.spans, &rows.resources);
     let (resources, resource_index) = table(rows.resources, resource)?;
     let (scopes, scope_index) = table(rows.scopes, scope)?;
     let clocks = clocks(&resources);

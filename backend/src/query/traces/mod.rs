@@ -11,4 +11,5 @@ mod merge;
 pub mod params;
 mod search;
 mod search_store;
+mod shared;
 mod store;

@@ -250,7 +250,7 @@ impl Decoder {
 
     /// Takes the attributes read since there were `start`.
     fn take_attributes(&mut self, start: usize) -> Attributes {
-        Attributes::from_keyed(self.entries.drain(start..).collect())
+        Attributes::from_tail(&mut self.entries, start)
     }
 
     /// Merges what is sent into `value`. The reader bounds the recursion.

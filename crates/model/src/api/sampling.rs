@@ -249,7 +249,7 @@ pub struct SamplingDryRun {
     pub start_time: DateTime<Utc>,
     /// End of the range, exclusive.
     pub end_time: DateTime<Utc>,
-    /// Spans stored of traces that started in the range.
+    /// What is stored of the range; traces are estimated if not all of them were looked at.
     pub stored: KeptCount,
     /// Traces of each so manieth second were looked at; 1 means all of them.
     pub every_nth_second: u32,

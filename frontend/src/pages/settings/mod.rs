@@ -1,10 +1,12 @@
-//! Settings: the person's own account, API keys, people.
+//! Settings: the person's own account, API keys, people, sampling, storage.
 
 mod account;
 mod keys;
 mod new_key;
 mod new_person;
 mod people;
+mod sampling;
+mod storage;
 
 use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
@@ -13,6 +15,8 @@ use spanloom_model::api::Role;
 use self::account::AccountSection;
 use self::keys::KeysSection;
 use self::people::PeopleSection;
+use self::sampling::SamplingSection;
+use self::storage::StorageSection;
 use crate::components::icon::{Glyph, Icon};
 use crate::components::states::ForbiddenState;
 use crate::pages::not_found::NotFoundPage;
@@ -29,12 +33,14 @@ pub fn SettingsPage() -> impl IntoView {
     let session = use_session();
     let section = Memo::new(move |_| params.with(|params| params.get("section").unwrap_or_default()));
     Effect::new(move |_| {
-        let here = match section.get().as_str() {
-            "keys" => "API keys",
-            "people" => "People",
-            _ => "Account",
+        let (here, keys) = match section.get().as_str() {
+            "keys" => ("API keys", &[][..]),
+            "people" => ("People", &[][..]),
+            "sampling" => ("Sampling", &[][..]),
+            "storage" => ("Storage", storage::KEYS),
+            _ => ("Account", &[][..]),
         };
-        page.set(vec![Crumb::link("Settings", "/settings"), Crumb::here(here)], &[]);
+        page.set(vec![Crumb::link("Settings", "/settings"), Crumb::here(here)], keys);
     });
     let is_admin = Memo::new(move |_| session.has_role(Role::Admin));
     let tab = move |name: &'static str, label: &'static str, icon: Icon| {
@@ -52,6 +58,8 @@ pub fn SettingsPage() -> impl IntoView {
     };
     let content = move || match (section.get().as_str(), is_admin.get()) {
         ("", _) => view! { <AccountSection /> }.into_any(),
+        ("sampling", _) => view! { <SamplingSection /> }.into_any(),
+        ("storage", _) => view! { <StorageSection /> }.into_any(),
         ("keys", true) => view! { <KeysSection /> }.into_any(),
         ("people", true) => view! { <PeopleSection /> }.into_any(),
         ("keys" | "people", false) => view! { <ForbiddenState /> }.into_any(),
@@ -63,6 +71,8 @@ pub fn SettingsPage() -> impl IntoView {
                 {tab("", "Account", Icon::Lock)}
                 {tab("keys", "API keys", Icon::Key)}
                 {tab("people", "People", Icon::People)}
+                {tab("sampling", "Sampling", Icon::Sampling)}
+                {tab("storage", "Storage", Icon::Storage)}
             </nav>
             <div class="settings-content">{content}</div>
         </div>
