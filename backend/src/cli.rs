@@ -17,6 +17,8 @@ use crate::roles::ServerRole;
 use crate::startup::Server;
 use crate::store::embedded::EmbeddedPostgres;
 use crate::store::{self, Store};
+use crate::transfer::export::{self, ExportArgs};
+use crate::transfer::import::{self, ImportArgs};
 use crate::{bench, demo, identity, telemetry, web};
 
 /// Presets the password of the first admin.
@@ -41,6 +43,10 @@ enum Command {
     Migrate(DatabaseArgs),
     /// Send the traffic of a demo shop to a server
     Demo(DemoArgs),
+    /// Send traces from files to a server
+    Import(ImportArgs),
+    /// Write traces of a server into a file
+    Export(ExportArgs),
     /// Manage people
     #[command(subcommand)]
     User(UserCommand),
@@ -212,6 +218,8 @@ async fn execute(command: Command) -> anyhow::Result<()> {
         }
         Command::Demo(args) => demo::run(args).await,
         Command::Bench(command) => bench::run(command).await,
+        Command::Import(args) => import::run(args).await,
+        Command::Export(args) => export::run(args).await,
         Command::User(UserCommand::Add { name, role, database }) => {
             let (password, generated) = password();
             with_store(&database.load(Vec::new())?, async |store| {

@@ -6,6 +6,7 @@
 
 pub mod bench;
 pub mod cli;
+pub mod client;
 pub mod collect;
 pub mod config;
 pub mod demo;
@@ -16,4 +17,5 @@ pub mod roles;
 pub mod startup;
 pub mod store;
 pub mod telemetry;
+pub mod transfer;
 pub mod web;

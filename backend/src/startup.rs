@@ -2,12 +2,14 @@
 //! that loses no acknowledged span.
 
 use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::dev::{Server as ActixServer, ServerHandle};
 use actix_web::middleware::{Compress, from_fn};
 use actix_web::{App, HttpServer, web};
 use anyhow::Context;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::server::{Router, TcpIncoming};
@@ -16,7 +18,7 @@ use utoipa_actix_web::AppExt;
 use crate::collect::Collector;
 use crate::collect::receive::{Receiver, jaeger_grpc, jaeger_http, otlp_grpc, otlp_http, zipkin_http};
 use crate::collect::redact::Redaction;
-use crate::collect::sample;
+use crate::collect::sample::{self, Sampling};
 use crate::collect::stages::Stages;
 use crate::config::{Config, Listen};
 use crate::identity::Identity;
@@ -74,6 +76,7 @@ pub struct Server {
     stop: CancellationToken,
     http_servers: Vec<(ServerHandle, JoinHandle<std::io::Result<()>>)>,
     tasks: Vec<JoinHandle<()>>,
+    sampling: watch::Receiver<Arc<Sampling>>,
     stages: Stages,
     embedded: Option<Supervised>,
 }
@@ -180,7 +183,7 @@ impl Server {
             http_servers.push(serve(run!(server, listener)));
         }
         if let Some(listener) = sockets.jaeger_sampling {
-            let identity = identity.clone();
+            let (identity, sampling) = (identity.clone(), sampling.clone());
             let server = HttpServer::new(move || {
                 App::new()
                     .app_data(web::Data::new(identity.clone()))
@@ -210,6 +213,7 @@ impl Server {
             stop,
             http_servers,
             tasks,
+            sampling,
             stages,
             embedded: None,
         })
@@ -227,6 +231,11 @@ impl Server {
             Some(embedded) => embedded.ended().await,
             None => std::future::pending().await,
         }
+    }
+
+    /// Returns when the writer has these sampling settings, or newer ones.
+    pub async fn sampling_reaches(&self, version: i32) {
+        let _ = self.sampling.clone().wait_for(|sampling| sampling.version >= version).await;
     }
 
     /// Returns when everything that is queued now in this server is in the database.

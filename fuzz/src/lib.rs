@@ -1,8 +1,11 @@
 //! What must hold for whatever a client sends, one function for each fuzz target.
 
 use spanloom_formats::limits::{Limited, Limits};
-use spanloom_formats::{Decoded, TimeBounds, native, otlp, otlp_json};
+use spanloom_formats::{
+    Decoded, TimeBounds, jaeger_proto, jaeger_thrift, native, otlp, otlp_json, zipkin_json, zipkin_proto,
+};
 use spanloom_model::Span;
+use spanloom_segment as segment;
 
 /// OTLP's protobuf.
 pub fn otlp(body: &[u8]) {
@@ -23,6 +26,63 @@ pub fn native(body: &[u8]) {
     let Ok(list) = serde_json::from_slice(body) else { return };
     if let Ok(spans) = native::decode(list, TimeBounds::ANY) {
         check(spans);
+    }
+}
+
+/// Zipkin's JSON.
+pub fn zipkin_json(body: &[u8]) {
+    if let Ok(decoded) = zipkin_json::decode(body, TimeBounds::ANY) {
+        check(decoded.spans);
+    }
+}
+
+/// Zipkin's protobuf.
+pub fn zipkin_proto(body: &[u8]) {
+    if let Ok(decoded) = zipkin_proto::decode(body, TimeBounds::ANY) {
+        check(decoded.spans);
+    }
+}
+
+/// Jaeger's Thrift in the binary protocol.
+pub fn jaeger_binary(body: &[u8]) {
+    if let Ok(decoded) = jaeger_thrift::decode(body, jaeger_thrift::Protocol::Binary, TimeBounds::ANY) {
+        check(decoded.spans);
+    }
+}
+
+/// Jaeger's Thrift in the compact protocol.
+pub fn jaeger_compact(body: &[u8]) {
+    if let Ok(decoded) = jaeger_thrift::decode(body, jaeger_thrift::Protocol::Compact, TimeBounds::ANY) {
+        check(decoded.spans);
+    }
+}
+
+/// Jaeger's protobuf.
+pub fn jaeger_proto(body: &[u8]) {
+    if let Ok(decoded) = jaeger_proto::decode(body, TimeBounds::ANY) {
+        check(decoded.spans);
+    }
+}
+
+/// A file of the durable queue, however damaged: reading it ends, never goes back, and finds whole
+/// records only, which are written as they were read.
+pub fn segment(bytes: &[u8]) {
+    let _ = segment::Header::decode(bytes);
+    let mut at = 0;
+    loop {
+        match segment::step(bytes, at) {
+            segment::Step::Record(record, next) => {
+                let mut written = Vec::new();
+                segment::encode_record(&mut written, &record);
+                assert_eq!(written, &bytes[at..next]);
+                at = next;
+            }
+            segment::Step::Damage(range) => {
+                assert!(range.start == at && range.end > at && range.end <= bytes.len());
+                at = range.end;
+            }
+            segment::Step::End => return,
+        }
     }
 }
 

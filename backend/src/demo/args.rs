@@ -1,8 +1,8 @@
 //! The arguments of `spanloom demo`.
 
-use std::fmt;
-use std::str::FromStr;
 use std::time::Duration;
+
+use crate::client::ApiKey;
 
 /// Sends the traffic of a shop to an OTLP/gRPC endpoint, live and for past hours.
 ///
@@ -39,31 +39,6 @@ pub struct DemoArgs {
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1_000_000),
           conflicts_with_all = ["backfill", "duration"], value_name = "SPANS")]
     pub huge: Option<u32>,
-}
-
-/// An API key that does not show up in logs.
-#[derive(Clone)]
-pub struct ApiKey(String);
-
-impl ApiKey {
-    /// The key itself, to be sent and not to be written anywhere.
-    pub(super) fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for ApiKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("ApiKey(hidden)")
-    }
-}
-
-impl FromStr for ApiKey {
-    type Err = std::convert::Infallible;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Ok(Self(text.trim().to_owned()))
-    }
 }
 
 /// More than this is no demonstration any more.
@@ -122,13 +97,5 @@ mod tests {
         {
             assert!(parse_duration(text).is_err(), "{text:?} must be refused");
         }
-    }
-
-    /// Catches a key that reaches a log through the arguments' debug output.
-    #[test]
-    fn the_key_is_not_shown() {
-        let key: ApiKey = "slk_secret".parse().unwrap();
-        assert!(!format!("{key:?}").contains("secret"));
-        assert_eq!(key.reveal(), "slk_secret");
     }
 }

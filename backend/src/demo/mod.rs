@@ -48,7 +48,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-pub use args::{ApiKey, DemoArgs};
+pub use args::DemoArgs;
 
 use batch::Batch;
 use generate::huge_trace;

@@ -20,12 +20,12 @@ use tonic::transport::server::TcpIncoming;
 use tonic::{Request, Response, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
-use super::args::ApiKey;
 use super::model::SECOND_NS;
 use super::plan::{Plan, follow};
 use super::progress::Counters;
 use super::send::{Patience, Sender};
 use super::traffic::{arrivals, end_ns};
+use crate::client::ApiKey;
 
 const RETRY_DELAY: Duration = Duration::from_millis(300);
 

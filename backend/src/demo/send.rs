@@ -18,9 +18,9 @@ use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
-use super::args::ApiKey;
 use super::batch::Export;
 use super::progress::Counters;
+use crate::client::ApiKey;
 
 /// Requests that wait to be sent, and that are under way at the same time.
 const WAITING_MAX: usize = 4;

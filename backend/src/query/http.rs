@@ -13,6 +13,7 @@ use crate::web::{ApiError, ApiResult};
 pub fn routes(cfg: &mut ServiceConfig) {
     cfg.service(traces::http::search_traces)
         .service(traces::http::get_trace)
+        .service(traces::http::get_trace_otlp)
         .service(services::http::list_services)
         .service(services::http::list_operations)
         .service(tags::http::list_tag_keys)

@@ -1,14 +1,17 @@
 //! Wire formats of spans into the one model. Pure: bytes in, spans out.
 
 mod jaeger;
+pub mod jaeger_json;
 pub mod jaeger_proto;
 pub mod jaeger_thrift;
 pub mod limits;
 pub mod native;
 mod otel_tags;
 pub mod otlp;
+pub mod otlp_client;
 pub mod otlp_json;
 pub mod protobuf;
+pub mod tempo_json;
 mod thrift;
 mod zipkin;
 mod zipkin_annotation;

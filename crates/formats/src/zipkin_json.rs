@@ -24,6 +24,21 @@ pub fn decode(body: &[u8], bounds: TimeBounds) -> Result<Decoded, String> {
     Ok(zipkin::convert(spans.0, bounds))
 }
 
+/// A span on its way: what its neighbours say of it is not known yet.
+pub struct PendingSpan(ZipkinSpan);
+
+/// Reads one span of a list that is too long to be held. The error says where the JSON does not fit,
+/// if its form is at fault.
+pub fn parse_span(body: &[u8]) -> Result<PendingSpan, serde_json::Error> {
+    let span: JsonSpan = serde_json::from_slice(body)?;
+    span.check().map(PendingSpan).map_err(de::Error::custom)
+}
+
+/// Turns neighbours into spans.
+pub fn convert(pending: Vec<PendingSpan>, bounds: TimeBounds) -> Decoded {
+    zipkin::convert(pending.into_iter().map(|pending| pending.0).collect(), bounds)
+}
+
 struct Spans(Vec<ZipkinSpan>);
 
 impl<'de> Deserialize<'de> for Spans {

@@ -109,11 +109,13 @@ fn table<R, T>(
     Ok((items, index))
 }
 
-fn json<T: DeserializeOwned>(text: &str, what: &str) -> anyhow::Result<T> {
+/// Reads a stored column; `what` is its name in errors.
+pub fn json<T: DeserializeOwned>(text: &str, what: &str) -> anyhow::Result<T> {
     serde_json::from_str(text).with_context(|| format!("stored {what}"))
 }
 
-fn json_list<T: DeserializeOwned>(text: Option<&str>, what: &str) -> anyhow::Result<Vec<T>> {
+/// The same for a list that is absent if it is empty.
+pub fn json_list<T: DeserializeOwned>(text: Option<&str>, what: &str) -> anyhow::Result<Vec<T>> {
     text.map_or_else(|| Ok(Vec::new()), |text| json(text, what))
 }
 

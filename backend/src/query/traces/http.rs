@@ -1,15 +1,17 @@
-//! `GET traces` and `GET traces/{traceId}`.
+//! `GET traces`, `GET traces/{traceId}` and `GET traces/{traceId}/otlp`.
 
 use actix_web::http::header::ContentType;
 use actix_web::{HttpRequest, HttpResponse, get, web};
 use anyhow::Context;
+use spanloom_formats::otlp_transfer;
 use spanloom_model::TraceId;
-use spanloom_model::api::{Problem, Trace, TracesResponse};
+use spanloom_model::api::{Problem, SPANS_OMITTED_HEADER, Trace, TracesResponse};
 
 use super::assemble::assemble;
+use super::otlp;
 use super::params::SearchParams;
 use super::search::{Limits, search};
-use super::store;
+use super::store::{self, TraceRows};
 use crate::identity::extract::Viewer;
 use crate::query::Query;
 use crate::query::http::{ReadErrors, query_params};
@@ -161,7 +163,82 @@ pub(in crate::query) async fn get_trace(
     trace_id: web::Path<String>,
     request: HttpRequest,
 ) -> ApiResult<HttpResponse> {
-    let mut params = query_params(&request)?;
+    let rows = read_rows(&query, &trace_id, &request).await?;
+    // Tens of thousands of spans take a while to put together and to write as JSON.
+    let body = web::block(move || serde_json::to_vec(&assemble(rows)?).context("trace as JSON"))
+        .await
+        .context("assembling was cancelled")??;
+    Ok(HttpResponse::Ok().content_type(ContentType::json()).body(body))
+}
+
+#[utoipa::path(
+    get,
+    path = "/traces/{traceId}/otlp",
+    tag = "traces",
+    operation_id = "getTraceOtlp",
+    summary = "Read a trace as OTLP JSON",
+    description = "The spans as they were sent: an `ExportTraceServiceRequest` in OTLP's JSON encoding, on \
+        one line, that any OTLP receiver takes and `spanloom import` reads. Nothing is lost and clocks are \
+        not adjusted. 64-bit integers are strings.",
+    params(
+        ("traceId" = TraceId, Path, description = "The trace.",
+            example = "4bf92f3577b34da6a3ce929d0e0e4736"),
+    ),
+    responses(
+        (status = 200, description = "The trace. A trace with more spans than a response may hold lacks \
+            the later ones.", body = serde_json::Value, content_type = "application/json",
+            headers(("spanloom-spans-omitted" = u64, description = "Spans that are left out; absent if \
+                the trace is whole.")),
+            example = json!({"resourceSpans": [{
+                "resource": {"attributes": [{"key": "service.name", "value": {"stringValue": "frontend"}}]},
+                "scopeSpans": [{
+                    "scope": {"name": "@opentelemetry/instrumentation-http", "version": "0.57.0"},
+                    "spans": [{
+                        "traceId": "4bf92f3577b34da6a3ce929d0e0e4736", "spanId": "00f067aa0ba902b7",
+                        "name": "POST /checkout", "kind": 2,
+                        "startTimeUnixNano": "1795435198120443000",
+                        "endTimeUnixNano": "1795435198533246112",
+                        "attributes": [{"key": "http.response.status_code", "value": {"intValue": "200"}}],
+                        "status": {}
+                    }]
+                }]
+            }]})),
+        (status = 404, description = "No span of such a trace is stored.", body = Problem,
+            content_type = "application/problem+json", example = json!({
+                "type": "/problems/not_found",
+                "title": "Not found",
+                "status": 404,
+                "code": "not_found",
+                "detail": "no such trace",
+                "traceId": "0af7651916cd43dd8448eb211c80319c"
+            })),
+        ReadErrors,
+    ),
+    extensions(("x-required-role" = json!("viewer"))),
+)]
+#[get("/traces/{traceId}/otlp")]
+pub(in crate::query) async fn get_trace_otlp(
+    _viewer: Viewer,
+    query: web::Data<Query>,
+    trace_id: web::Path<String>,
+    request: HttpRequest,
+) -> ApiResult<HttpResponse> {
+    let rows = read_rows(&query, &trace_id, &request).await?;
+    let omitted = if rows.truncated { rows.span_count - rows.spans.len() as i64 } else { 0 };
+    let body =
+        web::block(move || otlp_transfer::encode_json(&otlp::spans(rows)?).context("trace as OTLP JSON"))
+            .await
+            .context("encoding was cancelled")??;
+    let mut response = HttpResponse::Ok();
+    if omitted > 0 {
+        response.insert_header((SPANS_OMITTED_HEADER, omitted));
+    }
+    Ok(response.content_type(ContentType::json()).body(body))
+}
+
+/// The rows of the trace that the path names; no parameters are known.
+async fn read_rows(query: &Query, trace_id: &str, request: &HttpRequest) -> ApiResult<TraceRows> {
+    let mut params = query_params(request)?;
     let trace_id = trace_id.parse::<TraceId>();
     if let Err(error) = trace_id {
         params.reject("traceId", error.to_string());
@@ -170,10 +247,5 @@ pub(in crate::query) async fn get_trace(
     let trace_id = trace_id.map_err(|error| ApiError::invalid("traceId", error.to_string()))?;
     let spans_max = query.config.trace_spans_max;
     let rows = store::trace(&query.store.pool, trace_id, spans_max, query.statement_time()).await?;
-    let rows = rows.ok_or_else(|| ApiError::not_found("trace"))?;
-    // Tens of thousands of spans take a while to put together and to write as JSON.
-    let body = web::block(move || serde_json::to_vec(&assemble(rows)?).context("trace as JSON"))
-        .await
-        .context("assembling was cancelled")??;
-    Ok(HttpResponse::Ok().content_type(ContentType::json()).body(body))
+    rows.ok_or_else(|| ApiError::not_found("trace"))
 }

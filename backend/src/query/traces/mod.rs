@@ -2,12 +2,14 @@
 //!
 //! A trace is stored as spans and as pieces: one row of `traces` per batch that brought spans of
 //! it. [`search`] walks spans or pieces backwards in time, merges pieces to traces and stops as soon
-//! as the page is certain. [`assemble`] makes one trace out of its rows.
+//! as the page is certain. [`assemble`] makes one trace out of its rows, [`otlp`] the spans that were
+//! sent.
 
 mod assemble;
 mod cursor;
 pub mod http;
 mod merge;
+mod otlp;
 pub mod params;
 mod search;
 mod search_store;

@@ -234,16 +234,18 @@ impl Decoder {
 
     /// Puts it after the attributes that are being read.
     fn key_value(&mut self, mut reader: Reader) -> Result<()> {
+        let start = self.entries.len();
         let (mut name, mut value) = ("", AttrValue::Null);
         while let Some(key) = reader.next_key()? {
             match key.field() {
                 1 => name = reader.text(key)?,
-                2 => self.any_value(reader.message(key)?, &mut value)?,
+                2 => self.any_value(reader.message(key)?, &mut value, start)?,
                 // The index into a string table belongs to the profiling signal.
                 3 => _ = reader.varint(key)?,
                 _ => reader.skip(key)?,
             }
         }
+        let value = self.finish(value, start);
         self.entries.push((clean_key(name), value));
         Ok(())
     }
@@ -254,27 +256,27 @@ impl Decoder {
     }
 
     /// Merges what is sent into `value`. The reader bounds the recursion.
-    fn any_value(&mut self, mut reader: Reader, value: &mut AttrValue) -> Result<()> {
+    ///
+    /// A map may be sent in many parts. Its entries stay after the first `start` ones until
+    /// [`Self::finish`], and `value` is an empty map so long.
+    fn any_value(&mut self, mut reader: Reader, value: &mut AttrValue, start: usize) -> Result<()> {
         while let Some(key) = reader.next_key()? {
-            *value = match key.field() {
+            let sent = match key.field() {
                 1 => AttrValue::String(text(reader.text(key)?)),
                 2 => AttrValue::Bool(reader.varint(key)? != 0),
                 3 => AttrValue::Int(reader.varint(key)?.cast_signed()),
                 4 => AttrValue::Double(f64::from_bits(reader.fixed64(key)?)),
                 5 => {
-                    let sent = match value {
-                        AttrValue::Array(sent) => std::mem::take(sent),
+                    let earlier = match value {
+                        AttrValue::Array(earlier) => std::mem::take(earlier),
                         _ => Vec::new(),
                     };
-                    AttrValue::Array(self.array(reader.message(key)?, sent)?)
+                    AttrValue::Array(self.array(reader.message(key)?, earlier)?)
                 }
                 6 => {
-                    let start = self.entries.len();
-                    if let AttrValue::Map(sent) = value {
-                        self.entries.extend(std::mem::take(sent).into_keyed());
-                    }
                     self.key_value_list(reader.message(key)?)?;
-                    AttrValue::Map(self.take_attributes(start))
+                    *value = AttrValue::Map(Attributes::default());
+                    continue;
                 }
                 7 => AttrValue::Bytes(reader.bytes(key)?.to_vec()),
                 // An index into the profiling signal's string table: absent here.
@@ -287,17 +289,29 @@ impl Decoder {
                     continue;
                 }
             };
+            // One value replaces another, be it a map.
+            self.entries.truncate(start);
+            *value = sent;
         }
         Ok(())
     }
 
+    /// The value once all of it is read.
+    fn finish(&mut self, value: AttrValue, start: usize) -> AttrValue {
+        match value {
+            AttrValue::Map(_) => AttrValue::Map(self.take_attributes(start)),
+            value => value,
+        }
+    }
+
     fn array(&mut self, mut reader: Reader, mut values: Vec<AttrValue>) -> Result<Vec<AttrValue>> {
+        let start = self.entries.len();
         while let Some(key) = reader.next_key()? {
             match key.field() {
                 1 => {
                     let mut value = AttrValue::Null;
-                    self.any_value(reader.message(key)?, &mut value)?;
-                    values.push(value);
+                    self.any_value(reader.message(key)?, &mut value, start)?;
+                    values.push(self.finish(value, start));
                 }
                 _ => reader.skip(key)?,
             }

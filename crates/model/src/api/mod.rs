@@ -28,6 +28,6 @@ pub use storage::{
     StoragePartition, StorageResponse, StorageService, StorageSignal, StorageTable,
 };
 pub use traces::{
-    ApiEvent, ApiLink, ApiResource, ApiScope, ApiSpan, SearchOrder, Searched, SpanRef, Trace, TraceService,
-    TraceSummary, TraceWarning, TraceWarningKind, TracesResponse,
+    ApiEvent, ApiLink, ApiResource, ApiScope, ApiSpan, SPANS_OMITTED_HEADER, SearchOrder, Searched,
+    SpanRef, Trace, TraceService, TraceSummary, TraceWarning, TraceWarningKind, TracesResponse,
 };

@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Attributes, SpanId, SpanKind, SpanStatus, TraceId};
 
+/// Header of a trace as OTLP JSON: how many spans are left out because a response holds no more.
+pub const SPANS_OMITTED_HEADER: &str = "spanloom-spans-omitted";
+
 /// In what order a search returns traces.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

@@ -34,6 +34,7 @@ pub fn Header(
     let has_errors = errors > 0;
     let spans = model.trace.spans.len() as u64;
     let json = format!("/api/v1/traces/{id}");
+    let otlp = format!("{json}/otlp");
     let link = Signal::derive(|| window().location().href().unwrap_or_default());
     view! {
         <header class="trace-header">
@@ -48,6 +49,7 @@ pub fn Header(
                 <Warnings state=state />
                 <CopyLink link=link />
                 <a class="button quiet small" href=json download=format!("trace-{id}.json") rel="external">"JSON"</a>
+                <a class="button quiet small" href=otlp download=format!("trace-{id}.otlp.json") rel="external" title="Download OTLP JSON">"OTLP"</a>
             </div>
             <dl class="trace-facts">
                 <div><dt>"Duration"</dt><dd><b>{format::duration(model.bounds.duration_ns())}</b></dd></div>

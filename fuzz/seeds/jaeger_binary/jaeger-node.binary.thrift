@@ -1,0 +1,1 @@
+../../../crates/formats/tests/fixtures/jaeger-node.binary.thrift

@@ -1,0 +1,1 @@
+../../../crates/formats/tests/fixtures/otel-python-jaeger.binary.thrift

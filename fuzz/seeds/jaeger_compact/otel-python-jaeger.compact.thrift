@@ -1,0 +1,1 @@
+../../../crates/formats/tests/fixtures/otel-python-jaeger.compact.thrift
