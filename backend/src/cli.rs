@@ -13,6 +13,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::bench::args::BenchCommand;
 use crate::config::{Config, Listen};
 use crate::demo::DemoArgs;
+use crate::roles::ServerRole;
 use crate::startup::Server;
 use crate::store::embedded::EmbeddedPostgres;
 use crate::store::{self, Store};
@@ -88,6 +89,9 @@ struct ServeArgs {
     /// OTLP over HTTP, or "off" [default: 127.0.0.1:4318]
     #[arg(long)]
     otlp_http: Option<Listen>,
+    /// What this server does, of receive, write, query, jobs [default: all of it]
+    #[arg(long, value_delimiter = ',', value_parser = parse_word::<ServerRole>)]
+    roles: Option<Vec<ServerRole>>,
     /// Zipkin, or "off" [default: 127.0.0.1:9411]
     #[arg(long)]
     zipkin: Option<Listen>,
@@ -177,6 +181,9 @@ impl ServeArgs {
         }
         if let Some(listen) = self.jaeger_sampling {
             overrides.push(("listen.jaeger_sampling", json!(listen)));
+        }
+        if let Some(roles) = &self.roles {
+            overrides.push(("roles", json!(roles)));
         }
         self.database.load(overrides)
     }

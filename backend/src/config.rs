@@ -15,12 +15,17 @@ use spanloom_redact::{Redactor, Rules};
 
 use crate::collect::receive::bucket::Rate;
 
+use crate::collect::queue::rabbit::Broker;
+use crate::collect::slot::SLOTS;
+use crate::roles::Roles;
 use crate::store::retention::{Limits, RetentionConfig, Signal};
 
 /// Everything that can be configured.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
+    /// What this server does; everything unless it is told.
+    pub roles: Roles,
     /// Where data lives.
     pub storage: StorageConfig,
     /// What listens where.
@@ -240,6 +245,10 @@ impl RateLimitsConfig {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct QueueConfig {
+    /// `disk`: a log of this server; `rabbitmq`: a broker for several servers.
+    pub kind: QueueKind,
+    /// The broker, if that is what is used.
+    pub rabbitmq: RabbitConfig,
     /// The log's folder; `queue` in `storage.data_dir` if it is not told.
     pub dir: Option<PathBuf>,
     /// Bytes of the log at most; beyond it nothing is accepted until the database has caught up.
@@ -252,7 +261,74 @@ pub struct QueueConfig {
 
 impl Default for QueueConfig {
     fn default() -> Self {
-        Self { dir: None, bytes_max: 8 << 30, segment_bytes: 64 << 20, memory_bytes_max: 64 << 20 }
+        Self {
+            kind: QueueKind::Disk,
+            rabbitmq: RabbitConfig::default(),
+            dir: None,
+            bytes_max: 8 << 30,
+            segment_bytes: 64 << 20,
+            memory_bytes_max: 64 << 20,
+        }
+    }
+}
+
+/// What the queue is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum QueueKind {
+    /// A log in the data directory.
+    Disk,
+    /// Quorum queues in a RabbitMQ broker.
+    Rabbitmq,
+}
+
+/// The queue in a RabbitMQ broker. Servers that work together have the same `partitions` and `prefix`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RabbitConfig {
+    /// `amqp://user:password@host:5672/vhost`, where `%2f` is the virtual host "/". Without TLS: a private
+    /// network or a tunnel has to protect it.
+    pub url: String,
+    /// Queues, and writers that work at the same time, at most: 1, 2, 4, 8 or 16.
+    pub partitions: u8,
+    /// What the names of exchange and queues begin with.
+    pub prefix: String,
+    /// Bytes of each queue at most; beyond it nothing is accepted. Read when a queue is made.
+    pub bytes_max: u64,
+    /// Bytes that each writer has in memory and not yet in the database at most, about. It bounds what
+    /// can wait for the decision of tail sampling as well.
+    pub window_bytes_max: usize,
+}
+
+impl Default for RabbitConfig {
+    fn default() -> Self {
+        Self {
+            url: "amqp://guest:guest@127.0.0.1:5672/%2f".to_owned(),
+            partitions: 4,
+            prefix: "spanloom".to_owned(),
+            bytes_max: 2 << 30,
+            window_bytes_max: 128 << 20,
+        }
+    }
+}
+
+impl RabbitConfig {
+    fn validate(&self) -> anyhow::Result<()> {
+        Broker::new(self)?;
+        anyhow::ensure!(
+            self.partitions > 0 && SLOTS.is_multiple_of(self.partitions),
+            "queue.rabbitmq.partitions: must be 1, 2, 4, 8 or 16"
+        );
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+        anyhow::ensure!(
+            (1..=64).contains(&self.prefix.len()) && self.prefix.chars().all(is_plain),
+            "queue.rabbitmq.prefix: must be 1 to 64 of letters, digits, '.', '-' and '_'"
+        );
+        anyhow::ensure!(
+            self.window_bytes_max >= 1 << 20,
+            "queue.rabbitmq.window_bytes_max: must be at least 1048576"
+        );
+        Ok(())
     }
 }
 
@@ -371,6 +447,7 @@ impl Config {
             ("ingest.memory_bytes_max", self.ingest.memory_bytes_max as u64),
             ("ingest.dedup_bytes_max", self.ingest.dedup_bytes_max as u64),
             ("queue.bytes_max", self.queue.bytes_max),
+            ("queue.rabbitmq.bytes_max", self.queue.rabbitmq.bytes_max),
             ("queue.segment_bytes", self.queue.segment_bytes),
             ("queue.memory_bytes_max", self.queue.memory_bytes_max as u64),
             ("ingest.batch_spans_max", self.ingest.batch_spans_max as u64),
@@ -400,6 +477,13 @@ impl Config {
             self.ingest.future_seconds_max <= 86_400,
             "ingest.future_seconds_max: must be at most 86400 (a day)"
         );
+        anyhow::ensure!(!self.roles.is_empty(), "roles: name at least one of receive, write, query, jobs");
+        anyhow::ensure!(
+            self.queue.kind != QueueKind::Disk || self.roles.write || !self.roles.receive,
+            "roles: a server with a queue on disk that receives has to write too; let it have both roles, or \
+             set queue.kind = \"rabbitmq\""
+        );
+        self.queue.rabbitmq.validate()?;
         // The hash key does not matter for whether the rules are acceptable.
         Redactor::new(&self.redaction, &[0; 32]).map_err(|error| anyhow::anyhow!("redaction.{error}"))?;
         if let Some(url) = &self.storage.database_url {
@@ -416,7 +500,8 @@ impl Config {
     /// The configuration for people: the database's URL may hold a password.
     #[must_use]
     pub fn without_secrets(mut self) -> Self {
-        if let Some(url) = &mut self.storage.database_url {
+        let urls = self.storage.database_url.iter_mut().chain([&mut self.queue.rabbitmq.url]);
+        for url in urls {
             // Both may hold a password: what stands before the host, and what follows the question mark.
             if let Some(query) = url.find('?') {
                 url.replace_range(query + 1.., "***");
@@ -426,6 +511,15 @@ impl Config {
             }
         }
         self
+    }
+
+    /// How many writers this server has.
+    pub fn writers(&self) -> u32 {
+        match self.queue.kind {
+            _ if !self.roles.write => 0,
+            QueueKind::Disk => 1,
+            QueueKind::Rabbitmq => u32::from(self.queue.rabbitmq.partitions),
+        }
     }
 
     /// The folder of the queue on disk.

@@ -13,6 +13,7 @@ pub mod demo;
 pub mod identity;
 pub mod jobs;
 pub mod query;
+pub mod roles;
 pub mod startup;
 pub mod store;
 pub mod telemetry;

@@ -16,11 +16,10 @@ use tonic::transport::server::{Router, TcpIncoming};
 use utoipa_actix_web::AppExt;
 
 use crate::collect::Collector;
-use crate::collect::queue::disk::{self, DiskBounds, DiskStatus};
 use crate::collect::receive::{Receiver, jaeger_grpc, jaeger_http, otlp_grpc, otlp_http, zipkin_http};
 use crate::collect::redact::Redaction;
 use crate::collect::sample::{self, Sampling};
-use crate::collect::write::Writer;
+use crate::collect::stages::Stages;
 use crate::config::{Config, Listen};
 use crate::identity::Identity;
 use crate::query::Query;
@@ -34,9 +33,6 @@ const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// A gRPC client that vanished never says goodbye.
 const CONNECTIONS_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// Longer than an attempt to write takes at most.
-const WRITER_TIMEOUT: Duration = Duration::from_secs(40);
 
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -80,11 +76,8 @@ pub struct Server {
     stop: CancellationToken,
     http_servers: Vec<(ServerHandle, JoinHandle<std::io::Result<()>>)>,
     tasks: Vec<JoinHandle<()>>,
-    queue: DiskStatus,
-    written: watch::Receiver<u64>,
     sampling: watch::Receiver<Arc<Sampling>>,
-    writer: JoinHandle<()>,
-    close_queue: CancellationToken,
+    stages: Stages,
     embedded: Option<Supervised>,
 }
 
@@ -120,8 +113,9 @@ impl Server {
         sockets: Sockets,
         options: sqlx::postgres::PgConnectOptions,
     ) -> anyhow::Result<Self> {
+        let roles = config.roles;
         let recorder = telemetry::recorder();
-        let store = Store::open(options, &config.storage).await?;
+        let store = Store::open(options, &config.storage).await?.for_writers(config.writers());
         let identity = Identity::new(store.clone(), config).await?;
         if let Some(password) = admin_password
             && identity.create_first_admin(password).await.context("the password of the first account")?
@@ -130,24 +124,18 @@ impl Server {
         }
         let query = Query::new(store.clone(), config);
         let (collector, entries) = Collector::new(config.ingest.memory_bytes_max);
-        let bounds = DiskBounds {
-            bytes_max: config.queue.bytes_max,
-            segment_bytes: config.queue.segment_bytes,
-            memory_bytes_max: config.queue.memory_bytes_max,
-        };
-        let (source, queue) = disk::open(&config.queue_dir(), bounds, entries)?;
         let redaction = Redaction::new(&config.redaction, &identity.server_secret("redaction").await?)?;
         let receiver = Receiver::new(collector.clone(), redaction, config);
         let stop = CancellationToken::new();
         let (sampling, sampling_reload) = sample::watch(&store, stop.clone()).await?;
 
-        let close_queue = CancellationToken::new();
-        let (writer, written) = Writer::new(store.clone(), source, sampling.clone(), config);
-        let writer = tokio::spawn(writer.run(close_queue.clone()));
-        let jobs = crate::jobs::run(store.clone(), config.storage.limits(), stop.clone());
+        let stages = Stages::start(&store, &sampling, entries, config)?;
         let mut tasks =
-            vec![tokio::spawn(jobs), tokio::spawn(telemetry::upkeep(recorder.clone(), stop.clone()))];
-        tasks.push(sampling_reload);
+            vec![tokio::spawn(telemetry::upkeep(recorder.clone(), stop.clone())), sampling_reload];
+        if roles.jobs {
+            let jobs = crate::jobs::run(store.clone(), config.storage.limits(), stop.clone());
+            tasks.push(tokio::spawn(jobs));
+        }
         let mut http_servers = Vec::new();
 
         let http = sockets.http.local_addr()?;
@@ -172,9 +160,9 @@ impl Server {
                             .app_data(web::Data::new(sampling.clone()))
                             .app_data(web::Data::new(recorder.clone()))
                     })
-                    .configure(routes::documented)
+                    .configure(|config| routes::documented(config, roles))
                     .into_app()
-                    .configure(routes::undocumented)
+                    .configure(|config| routes::undocumented(config, roles))
             });
             http_servers.push(serve(run!(server, sockets.http)));
         }
@@ -225,11 +213,8 @@ impl Server {
             stop,
             http_servers,
             tasks,
-            queue,
-            written,
             sampling,
-            writer,
-            close_queue,
+            stages,
             embedded: None,
         })
     }
@@ -253,11 +238,9 @@ impl Server {
         let _ = self.sampling.clone().wait_for(|sampling| sampling.version >= version).await;
     }
 
-    /// Returns when everything that is queued now is in the database.
+    /// Returns when everything that is queued now in this server is in the database.
     pub async fn settled(&self) {
-        let end = self.queue.next();
-        // The sender goes with the writer, which is not waited for then.
-        let _ = self.written.clone().wait_for(|written| *written >= end).await;
+        self.stages.settled().await;
     }
 
     /// Stops receiving, answers what is under way, writes what is queued, then lets go of the
@@ -277,10 +260,7 @@ impl Server {
             tracing::warn!("a connection does not end; its requests are not answered any more");
         }
         // What is queued is written; nothing more is let in.
-        self.close_queue.cancel();
-        let written = tokio::time::timeout(WRITER_TIMEOUT, self.writer).await;
-        let written = written.context("the writer did not end in time").and_then(|ended| Ok(ended?));
-        failures.extend(written.err());
+        failures.extend(self.stages.stop().await);
         if tokio::time::timeout(CLOSE_TIMEOUT, self.store.close()).await.is_err() {
             tracing::warn!("the database's connections do not close");
         }
@@ -304,14 +284,16 @@ struct Sockets {
 impl Sockets {
     fn bind(config: &Config) -> anyhow::Result<Self> {
         let listen = &config.listen;
+        let ingest =
+            |key, listen| bind_unless_off(key, if config.roles.receive { listen } else { Listen::Off });
         Ok(Self {
             http: bind("listen.http", listen.http)?,
-            otlp_grpc: bind_unless_off("listen.otlp_grpc", listen.otlp_grpc)?,
-            otlp_http: bind_unless_off("listen.otlp_http", listen.otlp_http)?,
-            zipkin: bind_unless_off("listen.zipkin", listen.zipkin)?,
-            jaeger_http: bind_unless_off("listen.jaeger_http", listen.jaeger_http)?,
-            jaeger_grpc: bind_unless_off("listen.jaeger_grpc", listen.jaeger_grpc)?,
-            jaeger_sampling: bind_unless_off("listen.jaeger_sampling", listen.jaeger_sampling)?,
+            otlp_grpc: ingest("listen.otlp_grpc", listen.otlp_grpc)?,
+            otlp_http: ingest("listen.otlp_http", listen.otlp_http)?,
+            zipkin: ingest("listen.zipkin", listen.zipkin)?,
+            jaeger_http: ingest("listen.jaeger_http", listen.jaeger_http)?,
+            jaeger_grpc: ingest("listen.jaeger_grpc", listen.jaeger_grpc)?,
+            jaeger_sampling: ingest("listen.jaeger_sampling", listen.jaeger_sampling)?,
         })
     }
 

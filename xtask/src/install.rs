@@ -1,6 +1,7 @@
 //! Installing what is missing, as root on Debian; telling how, elsewhere.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -11,6 +12,9 @@ use crate::needs::Need;
 
 /// Debian's switch that keeps a new `postgresql` package from starting a server for the machine.
 const CLUSTER_SETTINGS: &str = "/etc/postgresql-common/createcluster.d/spanloom.conf";
+
+/// What Debian's packages ask whether they may start a service.
+const SERVICE_POLICY: &str = "/usr/sbin/policy-rc.d";
 
 /// Makes sure that all of `needs` are there. Says what it found and installs what it may.
 pub fn ensure(needs: &[Need]) -> anyhow::Result<()> {
@@ -29,8 +33,9 @@ pub fn ensure(needs: &[Need]) -> anyhow::Result<()> {
         anyhow::bail!("{}", instructions(&missing, &packages));
     }
     let quiet_cluster = missing.contains(&Need::PostgresServer).then(QuietCluster::set).transpose()?;
+    let no_services = missing.contains(&Need::RabbitMq).then(NoServices::set).transpose()?;
     apt_install(&packages)?;
-    drop(quiet_cluster);
+    drop((quiet_cluster, no_services));
     for need in missing {
         let place = need.find();
         let place =
@@ -91,6 +96,32 @@ impl QuietCluster {
 impl Drop for QuietCluster {
     fn drop(&mut self) {
         let _ = fs::remove_file(CLUSTER_SETTINGS);
+    }
+}
+
+/// While it lives, installing packages starts no services: tests run what they need themselves.
+struct NoServices;
+
+impl NoServices {
+    /// Nothing, where something else decides on that already.
+    fn set() -> anyhow::Result<Option<Self>> {
+        let path = Path::new(SERVICE_POLICY);
+        if path.exists() {
+            return Ok(None);
+        }
+        let write = || {
+            // 101 is Debian's "forbidden by policy".
+            fs::write(path, "#!/bin/sh\nexit 101\n")?;
+            fs::set_permissions(path, fs::Permissions::from_mode(0o755))
+        };
+        write().with_context(|| format!("writing {SERVICE_POLICY}"))?;
+        Ok(Some(Self))
+    }
+}
+
+impl Drop for NoServices {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(SERVICE_POLICY);
     }
 }
 

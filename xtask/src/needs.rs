@@ -10,6 +10,8 @@ use crate::exec;
 pub enum Need {
     /// `postgres` and `initdb`, to run as a child.
     PostgresServer,
+    /// RabbitMQ's server, which tests run as a child.
+    RabbitMq,
     /// Node with npm, for the tests in the browser and with TimescaleDB.
     Node,
     /// Chromium, for the tests in the browser.
@@ -26,6 +28,9 @@ const NODE_OLDEST: (u32, u32) = (18, 19);
 /// The oldest Node that the tests' packages run on.
 const NODE_FOR_TESTS: (u32, u32) = (20, 6);
 
+/// Where RabbitMQ's own start script is. Debian's wrapper around it changes to another user.
+const RABBITMQ: [&str; 2] = ["/usr/lib/rabbitmq/bin/rabbitmq-server", "/opt/homebrew/sbin/rabbitmq-server"];
+
 /// Folders with PostgreSQL's server programs, as `spanloom serve` searches them.
 const POSTGRES_PARENTS: [(&str, &str); 6] = [
     ("/usr/lib/postgresql", "bin"),
@@ -41,6 +46,7 @@ impl Need {
     pub fn name(self) -> &'static str {
         match self {
             Self::PostgresServer => "PostgreSQL server programs (15 to 18)",
+            Self::RabbitMq => "RabbitMQ",
             Self::Node => "Node.js 18.19 or newer, with npm",
             Self::Chromium => "Chromium",
             Self::Python => "Python 3 with venv",
@@ -52,6 +58,7 @@ impl Need {
     pub fn debian_packages(self) -> &'static [&'static str] {
         match self {
             Self::PostgresServer => &["postgresql"],
+            Self::RabbitMq => &["rabbitmq-server"],
             Self::Node => &["nodejs", "npm"],
             Self::Chromium => &["chromium"],
             Self::Python => &["python3", "python3-venv"],
@@ -63,6 +70,9 @@ impl Need {
     pub fn find(self) -> Option<String> {
         match self {
             Self::PostgresServer => find_postgres().map(|dir| dir.display().to_string()),
+            Self::RabbitMq => {
+                RABBITMQ.iter().find(|place| Path::new(place).is_file()).map(|place| (*place).to_owned())
+            }
             Self::Node => find_node(),
             Self::Chromium => find_chromium().map(|program| program.display().to_string()),
             Self::Python => find_python(),

@@ -14,6 +14,8 @@ pub mod queue;
 pub mod receive;
 pub mod redact;
 pub mod sample;
+pub mod slot;
+pub mod stages;
 #[cfg(test)]
 mod testing;
 pub mod write;

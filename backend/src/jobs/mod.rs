@@ -1,7 +1,9 @@
 //! Work on a schedule: who runs what, once.
 //!
-//! Every server has the schedule; before a job runs it takes the job's lock in the database, and
-//! who does not get it skips this turn. Jobs are harmless to repeat.
+//! Every server has the schedule and looks every few seconds which jobs are due. Who gets the job's
+//! lock in the database runs it and notes that, in one transaction: a server that dies in the middle
+//! loses the lock with its connection, nothing is noted, and the next one to look takes over. Jobs are
+//! harmless to repeat.
 
 use std::time::Duration;
 
@@ -14,17 +16,37 @@ use crate::store::{Store, upkeep};
 /// A job that takes longer than this is given up until its next turn.
 const JOB_TIMEOUT: Duration = Duration::from_mins(5);
 
+/// How often a server looks whether a job is due: so long it takes until a job that died with its
+/// server runs on another.
+const LOOK_INTERVAL: Duration = Duration::from_secs(5);
+
+/// How long a server keeps away from a job that failed, at most.
+const FAILURE_PAUSE_MAX: Duration = Duration::from_mins(1);
+
 /// First half of a job's lock; the second is the job's number.
 const JOB_LOCK: i32 = 0x4a4f_4253;
 
+/// What is to be done now and then.
 #[derive(Debug, Clone, Copy)]
-enum Job {
+pub enum Job {
+    /// Moves metrics into their roll-ups.
     RollUp,
+    /// Makes the partitions that spans will need.
     Partitions,
+    /// Drops what is too old or too much.
     Retention,
 }
 
 impl Job {
+    /// In the table `job_runs`.
+    fn name(self) -> &'static str {
+        match self {
+            Self::RollUp => "roll up",
+            Self::Partitions => "partitions",
+            Self::Retention => "retention",
+        }
+    }
+
     fn every(self) -> Duration {
         match self {
             Self::RollUp => Duration::from_secs(20),
@@ -41,30 +63,42 @@ pub async fn run(store: Store, limits: Limits, stop: CancellationToken) {
 }
 
 async fn repeat(job: Job, store: &Store, limits: &Limits, stop: &CancellationToken) {
-    let mut turns = tokio::time::interval(job.every());
-    turns.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut looks = tokio::time::interval(LOOK_INTERVAL);
+    looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
-            _ = turns.tick() => {}
+            _ = looks.tick() => {}
         }
         let outcome = tokio::select! {
             () = stop.cancelled() => return,
             outcome = tokio::time::timeout(JOB_TIMEOUT, turn(job, store, limits)) => outcome,
         };
         match outcome {
-            Ok(Ok(())) => {}
+            Ok(Ok(_)) => continue,
             Ok(Err(error)) => tracing::warn!(?job, "job failed, it will be tried again: {error:#}"),
             Err(_) => tracing::warn!(?job, "job took too long, it will be tried again"),
         }
+        looks.reset_after(job.every().min(FAILURE_PAUSE_MAX));
     }
 }
 
-async fn turn(job: Job, store: &Store, limits: &Limits) -> anyhow::Result<()> {
+/// Runs the job if it is due and no other server is at it; whether it ran.
+///
+/// # Errors
+/// If the job failed. It is due as before.
+pub async fn turn(job: Job, store: &Store, limits: &Limits) -> anyhow::Result<bool> {
+    if !upkeep::is_job_due(&store.pool, job.name(), job.every()).await? {
+        return Ok(false);
+    }
     // One transaction holds the lock and does the work: both end together, whatever happens.
     let mut transaction = store.pool.begin().await?;
     if !upkeep::try_job_lock(&mut transaction, JOB_LOCK, job as i32).await? {
-        return Ok(());
+        return Ok(false);
+    }
+    // Whoever had the lock a moment ago has done it.
+    if !upkeep::is_job_due(&mut *transaction, job.name(), job.every()).await? {
+        return Ok(false);
     }
     let mut dropped = Vec::new();
     match job {
@@ -76,6 +110,7 @@ async fn turn(job: Job, store: &Store, limits: &Limits) -> anyhow::Result<()> {
             dropped = retention::enforce(&mut transaction, Utc::now(), limits).await?;
         }
     }
+    upkeep::note_job_run(&mut transaction, job.name()).await?;
     transaction.commit().await?;
     for (partition, reason) in dropped {
         tracing::info!(
@@ -87,5 +122,5 @@ async fn turn(job: Job, store: &Store, limits: &Limits) -> anyhow::Result<()> {
             "dropped a partition"
         );
     }
-    Ok(())
+    Ok(true)
 }

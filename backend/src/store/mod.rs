@@ -21,7 +21,7 @@ pub use flavour::Flavour;
 /// so that they learn that the database is away.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// One transaction at a time, and room for the statements around it.
+/// For each writer: one transaction at a time, and room for the statements around it.
 const WRITER_CONNECTIONS: u32 = 2;
 
 /// The database: a pool and what kind of storage it is. Cheap to clone.
@@ -56,6 +56,16 @@ impl Store {
             .connect_lazy_with(options);
         let flavour = migrate::run(&pool, config.chunk_hours).await?;
         Ok(Self { pool, writers, flavour })
+    }
+
+    /// The same with connections for so many writers.
+    #[must_use]
+    pub fn for_writers(self, writers: u32) -> Self {
+        let writers = PgPoolOptions::new()
+            .max_connections(WRITER_CONNECTIONS * writers.max(1))
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .connect_lazy_with((*self.writers.connect_options()).clone());
+        Self { writers, ..self }
     }
 
     /// Closes all connections.

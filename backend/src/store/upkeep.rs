@@ -1,7 +1,9 @@
 //! What has to be done to the database now and then. Each step is harmless to repeat.
 
+use std::time::Duration;
+
 use chrono::{DateTime, TimeDelta, Utc};
-use sqlx::PgConnection;
+use sqlx::{PgConnection, PgExecutor};
 
 /// Makes the partitions of today and tomorrow before spans need them.
 pub async fn prepare_partitions(connection: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<()> {
@@ -27,4 +29,28 @@ pub async fn try_job_lock(connection: &mut PgConnection, class: i32, job: i32) -
         .bind(job)
         .fetch_one(connection)
         .await
+}
+
+/// Whether the job's period has passed since any server ran it, by the database's clock.
+pub async fn is_job_due(database: impl PgExecutor<'_>, job: &str, every: Duration) -> sqlx::Result<bool> {
+    sqlx::query_scalar(
+        "SELECT NOT EXISTS (SELECT FROM job_runs WHERE job = $1 AND started_at
+         BETWEEN clock_timestamp() - make_interval(secs => $2) AND clock_timestamp())",
+    )
+    .bind(job)
+    .bind(every.as_secs_f64())
+    .fetch_one(database)
+    .await
+}
+
+/// Notes that this transaction runs the job.
+pub async fn note_job_run(connection: &mut PgConnection, job: &str) -> sqlx::Result<()> {
+    sqlx::query(
+        "INSERT INTO job_runs (job, started_at, runs) VALUES ($1, now(), 1)
+         ON CONFLICT (job) DO UPDATE SET started_at = excluded.started_at, runs = job_runs.runs + 1",
+    )
+    .bind(job)
+    .execute(connection)
+    .await?;
+    Ok(())
 }

@@ -10,6 +10,7 @@ use utoipa_actix_web::AppExt;
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use super::routes;
+use crate::roles::Roles;
 
 #[derive(OpenApi)]
 #[openapi(
@@ -66,7 +67,10 @@ impl Modify for Security {
 /// The document as it is served and checked in. Made once: every HTTP worker asks for it.
 pub fn document() -> &'static Document {
     static DOCUMENT: LazyLock<Document> = LazyLock::new(|| {
-        let app = App::new().into_utoipa_app().openapi(ApiDoc::openapi()).configure(routes::documented);
+        let app = App::new()
+            .into_utoipa_app()
+            .openapi(ApiDoc::openapi())
+            .configure(|config| routes::documented(config, Roles::ALL));
         app.split_for_parts().1
     });
     &DOCUMENT

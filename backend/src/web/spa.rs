@@ -20,6 +20,10 @@ const NOT_BUILT: &str = "The browser application is not part of this build: run 
 pub async fn serve(request: HttpRequest) -> HttpResponse {
     let path = request.path().trim_start_matches('/');
     let methods = openapi::methods_of(request.path());
+    // A server without the role for it does not have the operation.
+    if methods.iter().any(|method| method == request.method().as_str()) {
+        return ApiError::not_found("operation").error_response();
+    }
     if !methods.is_empty() {
         return not_allowed(&methods.join(", "));
     }

@@ -1,31 +1,20 @@
 //! `kill -9` of the server and of PostgreSQL, at random moments, under load.
 
-use std::collections::HashMap;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use rand::RngExt as _;
-use serde_json::{Value, json};
 use spanloom::store::embedded::EmbeddedPostgres;
 use sqlx::postgres::PgPoolOptions;
 
-use super::harness::now_us;
+use super::harness::until;
+use super::load::Load;
 
 /// How often something is killed.
 const KILLS: usize = 50;
-
-const SENDERS: u64 = 4;
-
-/// Spans of a request.
-const SPANS: u64 = 20;
-
-/// A generous bound for whatever is waited for; nothing here measures time.
-const PATIENCE: Duration = Duration::from_mins(3);
 
 /// The real program on a data directory, with a PostgreSQL of its own.
 struct Program {
@@ -71,51 +60,6 @@ impl Drop for Program {
     }
 }
 
-async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) {
-    let started = Instant::now();
-    while !condition().await {
-        assert!(started.elapsed() < PATIENCE, "{what}: not in time");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-}
-
-fn body(request: u64) -> Value {
-    let now = now_us();
-    (0..SPANS)
-        .map(|index| {
-            json!({
-                "traceId": format!("{:032x}", request + 1), "spanId": format!("{:016x}", request * SPANS + index + 1),
-                "name": "op", "serviceName": "crash", "startTime": now, "duration": 5
-            })
-        })
-        .collect()
-}
-
-/// Sends until it is told to stop, each request again until it is acknowledged, as SDKs do. Notes
-/// the requests that were acknowledged.
-async fn send(
-    client: reqwest::Client,
-    url: String,
-    next: Arc<AtomicU64>,
-    stop: Arc<AtomicBool>,
-    acknowledged: Arc<Mutex<Vec<u64>>>,
-) {
-    while !stop.load(Ordering::Relaxed) {
-        let request = next.fetch_add(1, Ordering::Relaxed);
-        let body = body(request);
-        let started = Instant::now();
-        loop {
-            let answer = client.post(&url).json(&body).send().await;
-            if answer.is_ok_and(|answer| answer.status().is_success()) {
-                break;
-            }
-            assert!(started.elapsed() < PATIENCE, "the server does not come back");
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-        acknowledged.lock().unwrap().push(request);
-    }
-}
-
 /// Catches an acknowledged span that is lost, a span that is stored or counted twice, and a server
 /// that does not come back by itself.
 #[tokio::test(flavor = "multi_thread")]
@@ -127,15 +71,7 @@ async fn no_acknowledged_span_is_lost_and_none_is_doubled() {
     let mut program = Program::start(&data, port);
     program.ready(&client, &data).await;
 
-    let (next, stop) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
-    let acknowledged = Arc::new(Mutex::new(Vec::new()));
-    let senders: Vec<_> = (0..SENDERS)
-        .map(|_| {
-            let url = format!("{}/api/v1/spans", program.url);
-            tokio::spawn(send(client.clone(), url, next.clone(), stop.clone(), acknowledged.clone()))
-        })
-        .collect();
-
+    let load = Load::start(&client, &[program.url.clone()]);
     let (mut server_kills, mut postgres_kills) = (0, 0);
     while server_kills + postgres_kills < KILLS {
         // The moment is what is random; under load something is always under way.
@@ -156,34 +92,11 @@ async fn no_acknowledged_span_is_lost_and_none_is_doubled() {
         }
     }
     program.ready(&client, &data).await;
-    stop.store(true, Ordering::Relaxed);
-    for sender in senders {
-        sender.await.unwrap();
-    }
-
-    let acknowledged = acknowledged.lock().unwrap().clone();
-    assert!(acknowledged.len() > KILLS, "there was load: {}", acknowledged.len());
+    assert!(load.acknowledged() > KILLS, "there was load: {}", load.acknowledged());
     let options = EmbeddedPostgres::running_options(&data).unwrap().unwrap();
     let pool = PgPoolOptions::new().max_connections(1).connect_with(options).await.unwrap();
-    let count = async |sql: &'static str| sqlx::query_scalar::<_, i64>(sql).fetch_one(&pool).await.unwrap();
-    let sent = next.load(Ordering::Relaxed) as i64 * SPANS as i64;
-    until("everything queued is written", async || count("SELECT count(*) FROM spans").await >= sent).await;
-
-    let stored: Vec<(i64, i64)> = sqlx::query_as("SELECT span_id, count(*) FROM spans GROUP BY span_id")
-        .fetch_all(&pool)
-        .await
-        .unwrap();
-    let stored: HashMap<i64, i64> = stored.into_iter().collect();
-    let told = format!("{server_kills} kills of the server, {postgres_kills} of PostgreSQL");
-    for request in acknowledged {
-        for id in request * SPANS + 1..=(request + 1) * SPANS {
-            assert_eq!(stored.get(&(id as i64)), Some(&1), "span {id} after {told}");
-        }
-    }
-    assert!(stored.values().all(|count| *count == 1), "doubled after {told}");
-    let stored = stored.len() as i64;
-    assert_eq!(count("SELECT sum(span_count)::bigint FROM metrics_minute").await, stored, "metrics");
-    assert_eq!(count("SELECT sum(span_count)::bigint FROM traces").await, stored, "pieces of traces");
+    load.finish(&pool, &format!("{server_kills} kills of the server, {postgres_kills} of PostgreSQL"))
+        .await;
 }
 
 /// The postmaster's process id, as PostgreSQL notes it.

@@ -81,10 +81,8 @@ async fn what_is_stored_is_the_set_of_what_was_sent() {
             config.ingest.batch_spans_max = 40;
             config.queue.memory_bytes_max = 2_000;
         };
-        let mut servers = vec![
-            Spanloom::start_on(&database, small).await,
-            Spanloom::start_on(&database, small).await,
-        ];
+        let mut servers =
+            vec![Spanloom::start_on(&database, small).await, Spanloom::start_on(&database, small).await];
         let mut sent: Vec<Key> = Vec::new();
         for _ in 0..40 {
             let mut spans = Vec::new();
@@ -152,7 +150,8 @@ async fn send_spans(server: &Spanloom, spans: Vec<Span>) {
     let scope_spans = vec![ScopeSpans { spans, ..ScopeSpans::default() }];
     let resource_spans = vec![ResourceSpans { scope_spans, ..ResourceSpans::default() }];
     let body = ExportTraceServiceRequest { resource_spans }.encode_to_vec();
-    let request = server.client.post(server.url("/v1/traces")).header("Content-Type", "application/x-protobuf");
+    let request =
+        server.client.post(server.url("/v1/traces")).header("Content-Type", "application/x-protobuf");
     assert_eq!(request.body(body).send().await.unwrap().status(), StatusCode::OK);
 }
 
@@ -182,7 +181,8 @@ async fn sampling_leaves_the_counts_exact_and_survives_a_restart() {
     server.server.sampling_reaches(1).await;
 
     const TRACES: u64 = 800;
-    let traces: HashMap<u64, Vec<Span>> = (1..=TRACES).map(|number| (number, trace(number, number % 20 == 0))).collect();
+    let traces: HashMap<u64, Vec<Span>> =
+        (1..=TRACES).map(|number| (number, trace(number, number % 20 == 0))).collect();
     let first_two = |number: u64| traces[&number][..2].to_vec();
     for number in 1..=TRACES {
         // The second half of each trace comes with the next request, some of it twice.
@@ -206,7 +206,11 @@ async fn sampling_leaves_the_counts_exact_and_survives_a_restart() {
     let kept = weights(&server).await;
     for number in (20..=TRACES).step_by(20) {
         for index in 1..=3 {
-            assert_eq!(kept.get(&((number * 3 + index) as i64)), Some(&1.0), "an error is kept whole and weighs 1");
+            assert_eq!(
+                kept.get(&((number * 3 + index) as i64)),
+                Some(&1.0),
+                "an error is kept whole and weighs 1"
+            );
         }
     }
     for number in 1..=TRACES {

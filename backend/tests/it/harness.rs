@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc;
+use std::time::{Duration, Instant};
 
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
@@ -14,6 +15,9 @@ use spanloom_model::api::{KeyScope, Role};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection};
 use tokio::sync::OnceCell;
+
+/// A generous bound for whatever is waited for; nothing measures time with it.
+pub const PATIENCE: Duration = Duration::from_mins(3);
 
 /// The password of every account in the tests.
 pub const PASSWORD: &str = "correct horse battery";
@@ -263,6 +267,15 @@ impl Person {
     /// A request with everything that a browser of ours would send.
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.client.request(method, format!("{}{path}", self.base)).header("X-CSRF-Token", &self.csrf)
+    }
+}
+
+/// Waits for a condition.
+pub async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) {
+    let started = Instant::now();
+    while !condition().await {
+        assert!(started.elapsed() < PATIENCE, "{what}: not in time");
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
 

@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop there")]
 
 mod bench;
+mod broker;
 mod crash;
 mod embedded;
 mod exact;
@@ -12,13 +13,18 @@ mod formats;
 mod harness;
 mod identity;
 mod ingest;
+mod jobs;
+mod load;
 mod migrations;
 mod openapi;
 mod operate;
 mod query;
 mod query_search;
+mod rabbit;
 mod rate_limits;
 mod redaction;
+mod roles;
 mod sampling;
+mod scale_out;
 mod storage;
 mod transfer;

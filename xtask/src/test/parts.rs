@@ -117,9 +117,11 @@ fn clippy(session: &Session) -> anyhow::Result<Count> {
 }
 
 fn backend(session: &Session) -> anyhow::Result<Count> {
+    let mut wanted = vec![Need::RabbitMq];
     if std::env::var_os("SPANLOOM_TEST_DATABASE_URL").is_none() {
-        install::ensure(&[Need::PostgresServer])?;
+        wanted.push(Need::PostgresServer);
     }
+    install::ensure(&wanted)?;
     count::run(session.cargo("test").arg("--no-fail-fast"), Format::Cargo)
 }
 

@@ -2,11 +2,15 @@
 //! here; the writer drains it in large batches.
 //!
 //! - [`disk`]: a log in the data directory, the default.
+//! - [`rabbit`]: a broker between several servers.
+//! - [`Source`]: either of them, as a writer sees it.
 //! - What waits to become durable is bounded by bytes; what is durable is bounded by bytes on disk.
 
 pub mod disk;
 mod handover;
 pub mod payload;
+pub mod rabbit;
+mod source;
 
 use std::time::Duration;
 
@@ -15,6 +19,7 @@ use spanloom_model::Span;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 pub use handover::Collector;
+pub use source::Source;
 
 /// How long a client should wait unless something else is known.
 const RETRY_AFTER_SECONDS: u64 = 2;

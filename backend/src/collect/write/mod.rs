@@ -29,18 +29,14 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::dedup::{Filter, Key, key};
-use super::queue::disk::DiskReader;
-use super::queue::{Appetite, Batch, Record};
+use super::queue::{Appetite, Batch, Record, Source};
 use super::sample::Sampling;
 use super::sample::selection::{Selected, Selection};
 use crate::config::Config;
 use crate::store::{Flavour, Store};
 use batch::{Row, time_us};
 use dimensions::Dimensions;
-use progress::Positions;
-
-/// Slots of the table `write_slots`.
-const SLOTS: i16 = 16;
+use progress::{Positions, Reader};
 
 /// Batches of this size go straight into TimescaleDB's columnstore.
 const DIRECT_COMPRESS_SPANS_MIN: usize = 5_000;
@@ -61,9 +57,11 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 /// The end of the queue that talks to the database.
 pub struct Writer {
     store: Store,
-    source: DiskReader,
+    source: Source,
     /// Who we are in `write_slots`.
     owner: Uuid,
+    /// Who we are in `queue_readers`: somebody else after each recovery.
+    reader: Reader,
     slots: Vec<i16>,
     filter: Option<Filter>,
     filter_bytes_max: usize,
@@ -87,19 +85,20 @@ impl Writer {
     /// A writer that knows nothing of the database yet, and where to learn how far it is.
     pub fn new(
         store: Store,
-        source: DiskReader,
+        source: Source,
         sampling: watch::Receiver<Arc<Sampling>>,
         config: &Config,
     ) -> (Self, watch::Receiver<u64>) {
         let (written, progress) = watch::channel(0);
         let selection = Selection::new(&sampling.borrow().policies);
+        let refused_dir = config.queue_dir().join("refused");
         let writer = Self {
             store,
-            source,
             owner: Uuid::new_v4(),
-            slots: (0..SLOTS).collect(),
+            reader: Reader::default(),
+            slots: source.slots(),
             filter: None,
-            filter_bytes_max: config.ingest.dedup_bytes_max,
+            filter_bytes_max: config.ingest.dedup_bytes_max / source.share(),
             newest_start_ns: 0,
             sampling,
             selection,
@@ -114,7 +113,8 @@ impl Writer {
             written,
             careful_to: 0,
             refuse: None,
-            refused_dir: config.queue_dir().join("refused"),
+            refused_dir: source.name().map_or(refused_dir.clone(), |name| refused_dir.join(name)),
+            source,
         };
         (writer, progress)
     }
@@ -143,7 +143,7 @@ impl Writer {
             if self.positions.written_to > position {
                 pause = PAUSE_MIN;
             }
-            tracing::warn!("spans wait in the queue, the database does not take them now: {error:#}");
+            tracing::warn!("spans wait in the queue, they cannot be written now: {error:#}");
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(PAUSE_MAX);
         }
@@ -162,12 +162,23 @@ impl Writer {
         }
     }
 
+    /// Whether it is time to end, and others write what is queued.
+    fn leaves_rest(&self, close: &CancellationToken) -> bool {
+        close.is_cancelled() && self.source.is_shared()
+    }
+
     async fn drain(&mut self, close: &CancellationToken) -> anyhow::Result<()> {
+        if self.leaves_rest(close) {
+            return Ok(());
+        }
         self.recover().await?;
         loop {
             let mut appetite = self.appetite;
             if self.positions.counted_to < self.careful_to {
                 appetite.spans_max = 1;
+            }
+            if self.leaves_rest(close) {
+                return Ok(());
             }
             if close.is_cancelled() {
                 appetite.patience = Duration::ZERO;
@@ -197,9 +208,9 @@ impl Writer {
     /// Goes back to what the database knows.
     async fn recover(&mut self) -> anyhow::Result<()> {
         let mut connection = self.store.writers.acquire().await?;
-        self.positions = progress::read_positions(&mut connection, self.source.id()).await?;
-        self.source.seek(self.positions.written_to);
-        self.source.done(self.positions.written_to);
+        self.positions = progress::recover(&mut connection, &mut self.source).await?;
+        self.source.done(self.positions.written_to).await;
+        self.reader = Reader::default();
         self.written.send_replace(self.positions.written_to);
         // What waited for its decision is read again; what was decided is learned from the database,
         // as for any span that may be known.
@@ -220,6 +231,9 @@ impl Writer {
         let mut transaction = store.writers.begin().await?;
         progress::lock_slots(&mut transaction, &self.slots).await?;
         self.claim(&mut transaction).await?;
+        let counted =
+            progress::already_counted(&mut transaction, &self.source, &batch.records, self.positions)
+                .await?;
         let records = self
             .without_duplicates(&mut transaction, batch.records)
             .await
@@ -229,14 +243,12 @@ impl Writer {
         let new = spans().count();
 
         let mut bytes = 0;
-        let counted_to = self.positions.counted_to;
         // After a restart without policies, what had waited for a decision is counted already.
-        let is_counted_once =
-            self.update_policies() && records.iter().all(|record| record.position >= counted_to);
+        let is_counted_once = self.update_policies() && counted.is_empty();
         if !is_counted_once && !refuse {
-            let counted = records.iter().filter(|record| record.position >= counted_to);
-            let counted: Vec<&Span> = counted.flat_map(|record| &record.spans).collect();
-            bytes += self.count(&mut transaction, &counted).await?;
+            let uncounted = records.iter().filter(|record| !counted.contains(&record.position));
+            let uncounted: Vec<&Span> = uncounted.flat_map(|record| &record.spans).collect();
+            bytes += self.count(&mut transaction, &uncounted).await?;
         }
         let selected = self.selection.select(records, batch.now_ns);
         if refuse {
@@ -247,11 +259,12 @@ impl Writer {
         let written_to = self.selection.oldest_held_position().unwrap_or(end);
         let positions = Positions { written_to, counted_to: end };
         progress::save_slots(&mut transaction, &self.slots, self.owner, self.newest_start_ns).await?;
-        progress::save_positions(&mut transaction, self.source.id(), positions).await?;
+        progress::save(&mut transaction, &self.source, self.positions, positions, &counted).await?;
         transaction.commit().await?;
 
+        self.reader.is_known = true;
         self.positions = positions;
-        self.source.done(positions.written_to);
+        self.source.done(positions.written_to).await;
         self.written.send_replace(positions.written_to);
         let (written, dropped) = (selected.kept.len(), selected.dropped_spans());
         tell(&Told { started, accepted_ns, received, new, written, dropped, bytes });
@@ -260,7 +273,8 @@ impl Writer {
 
     /// Makes sure that what the filter calls new is new: if somebody else wrote since, it starts
     /// afresh above everything that was ever written.
-    async fn claim(&mut self, connection: &mut PgConnection) -> sqlx::Result<()> {
+    async fn claim(&mut self, connection: &mut PgConnection) -> anyhow::Result<()> {
+        progress::claim_queue(connection, &self.source, &self.reader).await?;
         let (is_ours, newest_start_ns) = progress::read_slots(connection, &self.slots, self.owner).await?;
         if !is_ours {
             self.filter = None;
