@@ -225,10 +225,9 @@ pub(in crate::query) async fn get_trace_otlp(
 ) -> ApiResult<HttpResponse> {
     let rows = read_rows(&query, &trace_id, &request).await?;
     let omitted = if rows.truncated { rows.span_count - rows.spans.len() as i64 } else { 0 };
-    let body =
-        web::block(move || Ok::<_, anyhow::Error>(otlp_json::encode(&otlp::spans(rows)?)))
-            .await
-            .context("encoding was cancelled")??;
+    let body = web::block(move || Ok::<_, anyhow::Error>(otlp_json::encode(&otlp::spans(rows)?)))
+        .await
+        .context("encoding was cancelled")??;
     let mut response = HttpResponse::Ok();
     if omitted > 0 {
         response.insert_header((SPANS_OMITTED_HEADER, omitted));
