@@ -2,7 +2,8 @@
 
 use spanloom_formats::limits::{Limited, Limits};
 use spanloom_formats::{
-    Decoded, TimeBounds, jaeger_proto, jaeger_thrift, native, otlp, otlp_json, zipkin_json, zipkin_proto,
+    Decoded, TimeBounds, jaeger_json, jaeger_proto, jaeger_thrift, native, otlp, otlp_json, zipkin_json,
+    zipkin_proto,
 };
 use spanloom_model::Span;
 use spanloom_segment as segment;
@@ -60,6 +61,13 @@ pub fn jaeger_compact(body: &[u8]) {
 /// Jaeger's protobuf.
 pub fn jaeger_proto(body: &[u8]) {
     if let Ok(decoded) = jaeger_proto::decode(body, TimeBounds::ANY) {
+        check(decoded.spans);
+    }
+}
+
+/// A trace of Jaeger's JSON.
+pub fn jaeger_json(body: &[u8]) {
+    if let Ok(decoded) = jaeger_json::decode_trace(body, TimeBounds::ANY) {
         check(decoded.spans);
     }
 }

@@ -197,6 +197,10 @@ fn read_list<R: BufRead>(
     element: &mut Vec<u8>,
     visit: &mut Visit,
 ) -> anyhow::Result<()> {
+    let found = scanner.peek()?;
+    if found != Some(b'[') {
+        return Err(scanner.unexpected("a list", found));
+    }
     scanner.expect(b'[')?;
     let mut is_first = true;
     while scanner.next_item(b']', is_first)? {

@@ -127,10 +127,10 @@ fn damage_is_told_with_its_place() {
         }
     };
     check(b"PK\x03\x04", &["byte 0", "expected JSON, OTLP protobuf, gzip or zstd", "PK\\x03\\x04"]);
-    check(b"17", &["line 1, column 1", "expected an object with \"resourceSpans\"", "found \"1\""]);
+    check(b"{}17", &["line 1, column 3", "expected an object with \"resourceSpans\"", "found \"1\""]);
     let wrong = format!("[{}, {{\"traceId\": \"xyz\", \"id\": \"1\"}}]", zipkin("a", 1));
-    check(wrong.as_bytes(), &["line 2, column 16", "expected a list of Zipkin spans", "traceId must be"]);
-    check(b"[[[1]]]", &["line 1, column 3", "expected a list of Zipkin spans"]);
+    check(wrong.as_bytes(), &["line 2, column 17", "expected a list of Zipkin spans", "traceId must be"]);
+    check(b"[[[1]]]", &["line 1, column", "expected a list of Zipkin spans"]);
     check(b"{\"spans\": [], \"x\": 1}", &["expected an object with", "[\"spans\", \"x\"]"]);
     let cut = [line("a"), line("b")].concat();
     check(&cut.as_bytes()[..cut.len() - 9], &["line 2", "the data ends inside the value"]);

@@ -39,6 +39,7 @@ async fn import(server: &Spanloom, args: &[&str], stdin: &[u8]) -> String {
     let endpoint = server.url("");
     let output = spanloom(&[&["import", "--endpoint", &endpoint], args].concat(), stdin).await;
     assert!(output.status.success(), "{}", stderr(&output));
+    server.server.settled().await;
     stderr(&output)
 }
 
@@ -294,6 +295,16 @@ async fn old_files_of_other_formats_are_refused_with_the_reason_or_moved_to_now(
     let start = chrono::DateTime::parse_from_rfc3339(trace["startTime"].as_str().unwrap()).unwrap();
     let age = chrono::Utc::now() - start.to_utc();
     assert!(age < chrono::TimeDelta::minutes(5), "{age}");
+
+    let zipkin = json!([[{"traceId": "def", "id": "1", "name": "get", "kind": "SERVER", "timestamp": 1_500_000_000_000_000_u64,
+                          "duration": 9, "localEndpoint": {"serviceName": "cart"}, "tags": {"error": "true"}}]]);
+    import(&server, &["--shift-to-now"], zipkin.to_string().as_bytes()).await;
+    let trace = reader.get(&format!("/api/v1/traces/{:032x}", 0xdef)).await;
+    assert_eq!(
+        (trace["durationNs"].as_i64(), trace["spans"][0]["status"].as_str()),
+        (Some(9_000), Some("error"))
+    );
+    assert_eq!(trace["resources"][0]["service"], "cart");
 
     // Twice through a pipe needs a file in between.
     let shifted = import(

@@ -36,7 +36,7 @@ impl Method for PostSpans {
         let decoded = receiver.decode(move || jaeger_proto::decode(&message, bounds)).await;
         let decoded = decoded.map_err(|error| refused(&error))?.map_err(Status::invalid_argument)?;
         let nothing_kept = decoded.spans.is_empty();
-        let arrived = Arrived { decoded, size_bytes, otlp: None };
+        let arrived = Arrived { decoded, size_bytes };
         let accepted = receiver.accept(&client, Protocol::whole("jaeger_grpc"), arrived).await;
         let rejected = accepted.map_err(|error| refused(&error))?;
         if nothing_kept && rejected.total() > 0 {

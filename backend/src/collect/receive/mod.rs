@@ -16,7 +16,6 @@ pub mod zipkin_http;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use chrono::Utc;
 use spanloom_formats::limits::{Limited, Limits};
 use spanloom_formats::{Decoded, Rejected, TimeBounds};
@@ -62,9 +61,6 @@ pub struct Arrived {
     pub decoded: Decoded,
     /// Bytes of the request, decompressed.
     pub size_bytes: usize,
-    /// The request itself, if it is an OTLP message in protobuf: if nothing has to be changed in it,
-    /// it is kept as it is.
-    pub otlp: Option<Bytes>,
 }
 
 /// What all receivers share. Cheap to clone.
@@ -124,7 +120,7 @@ impl Receiver {
         protocol: Protocol,
         arrived: Arrived,
     ) -> Result<Rejected, SubmitError> {
-        let Arrived { mut decoded, size_bytes, otlp } = arrived;
+        let Arrived { mut decoded, size_bytes } = arrived;
         let received = decoded.spans.len() as u64 + decoded.rejected.total();
         let paid = self.limits.take(client, protocol, &mut decoded, size_bytes, Instant::now());
         let paid = paid.map_err(|wait| SubmitError::Limited {
@@ -132,34 +128,27 @@ impl Receiver {
         })?;
         let Decoded { spans, rejected } = decoded;
         count(protocol.name, received, &rejected, size_bytes);
-        // What the request says of spans that were rejected must not be read again.
-        let otlp = otlp.filter(|_| rejected.total() == 0);
-        let stored = self.store(spans, otlp, size_bytes).await;
+        let stored = self.store(spans, size_bytes).await;
         if stored.is_err() {
             self.limits.give_back(&paid);
         }
         stored.map(|()| rejected)
     }
 
-    async fn store(
-        &self,
-        mut spans: Vec<Span>,
-        otlp: Option<Bytes>,
-        size_bytes: usize,
-    ) -> Result<(), SubmitError> {
+    async fn store(&self, mut spans: Vec<Span>, size_bytes: usize) -> Result<(), SubmitError> {
         let (redaction, bounds) = (self.redaction.clone(), Arc::clone(&self.span_limits));
         let prepare = move || {
-            let limited = bounds.apply_all(&mut spans);
-            tell_limited(&limited);
-            let redacted = redaction.apply(&mut spans);
-            let as_sent = otlp.filter(|_| !limited.changed() && !redacted.changed());
-            let payload = as_sent.unwrap_or_else(|| payload::encode(&spans).into());
+            // Before anything is cut: half a key or half a token is not recognised.
+            redaction.apply(&mut spans);
+            tell_limited(&bounds.apply_all(&mut spans));
+            // Never the bytes that came: they hold what decoding left out, which nobody has looked at.
+            let payload = payload::encode(&spans);
             (spans, payload)
         };
         let (spans, payload) = self.decode(prepare).await?;
         // Small on the wire is not small in memory.
         let held_bytes = size_bytes.max(spans.len() * SPAN_BYTES_MIN);
-        self.collector.submit(spans, payload, held_bytes).await
+        self.collector.submit(spans, payload.into(), held_bytes).await
     }
 }
 

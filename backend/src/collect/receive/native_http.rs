@@ -102,7 +102,7 @@ pub async fn receive_spans(
     let (spans, size_bytes) = receiver.decode(decode).await.map_err(refused)??;
     let accepted = spans.len();
     let decoded = Decoded { spans, rejected: Rejected::default() };
-    let arrived = Arrived { decoded, size_bytes, otlp: None };
+    let arrived = Arrived { decoded, size_bytes };
     receiver.accept(&client, Protocol::whole("native"), arrived).await.map_err(refused)?;
     Ok(HttpResponse::Ok().json(Accepted { accepted }))
 }

@@ -31,12 +31,11 @@ impl Method for Export {
 
     async fn call(self, client: IngestClient, message: Bytes) -> Result<Bytes, Status> {
         let Self { receiver } = self;
-        let bounds = receiver.bounds();
-        let body = message.clone();
-        let decoded = receiver.decode(move || otlp::decode(&body, bounds)).await;
+        let (bounds, size_bytes) = (receiver.bounds(), message.len());
+        let decoded = receiver.decode(move || otlp::decode(&message, bounds)).await;
         let decoded = decoded.map_err(|error| refused(&error))?;
         let decoded = decoded.map_err(|error| Status::invalid_argument(error.to_string()))?;
-        let arrived = Arrived { decoded, size_bytes: message.len(), otlp: Some(message) };
+        let arrived = Arrived { decoded, size_bytes };
         let accepted = receiver.accept(&client, Protocol::partial("otlp_grpc"), arrived).await;
         let rejected = accepted.map_err(|error| refused(&error))?;
         let partial_success = (rejected.total() > 0).then(|| ExportTracePartialSuccess {

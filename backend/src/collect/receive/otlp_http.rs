@@ -124,8 +124,7 @@ pub async fn export_traces(
             Encoding::Json => otlp_json::decode(&body, bounds).map_err(|error| error.to_string()),
         };
         let decoded = decoded.map_err(BodyError::Malformed)?;
-        let otlp = (encoding == Encoding::Protobuf).then(|| body.clone());
-        Ok(Arrived { decoded, size_bytes: body.len(), otlp })
+        Ok(Arrived { decoded, size_bytes: body.len() })
     };
     let arrived = match receiver.decode(decode).await {
         Ok(Ok(arrived)) => arrived,

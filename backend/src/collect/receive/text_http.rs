@@ -35,7 +35,7 @@ pub async fn receive(
     let work = move || {
         let body = body.inflate()?;
         let decoded = decode(&body, bounds).map_err(BodyError::Malformed)?;
-        Ok(Arrived { decoded, size_bytes: body.len(), otlp: None })
+        Ok(Arrived { decoded, size_bytes: body.len() })
     };
     let arrived = match receiver.decode(work).await {
         Ok(Ok(arrived)) => arrived,

@@ -3,7 +3,7 @@
 use actix_web::http::header::ContentType;
 use actix_web::{HttpRequest, HttpResponse, get, web};
 use anyhow::Context;
-use spanloom_formats::otlp_transfer;
+use spanloom_formats::otlp_json;
 use spanloom_model::TraceId;
 use spanloom_model::api::{Problem, SPANS_OMITTED_HEADER, Trace, TracesResponse};
 
@@ -225,10 +225,9 @@ pub(in crate::query) async fn get_trace_otlp(
 ) -> ApiResult<HttpResponse> {
     let rows = read_rows(&query, &trace_id, &request).await?;
     let omitted = if rows.truncated { rows.span_count - rows.spans.len() as i64 } else { 0 };
-    let body =
-        web::block(move || otlp_transfer::encode_json(&otlp::spans(rows)?).context("trace as OTLP JSON"))
-            .await
-            .context("encoding was cancelled")??;
+    let body = web::block(move || Ok::<_, anyhow::Error>(otlp_json::encode(&otlp::spans(rows)?)))
+        .await
+        .context("encoding was cancelled")??;
     let mut response = HttpResponse::Ok();
     if omitted > 0 {
         response.insert_header((SPANS_OMITTED_HEADER, omitted));

@@ -90,7 +90,9 @@ impl DiskReader {
         loop {
             let had_none = batch.records.is_empty();
             let behind = self.take_from_memory(&mut batch, &mut spans, appetite.spans_max);
-            if let Some(until) = behind {
+            if let Some(until) = behind
+                && spans < appetite.spans_max
+            {
                 let read = self.read_files(until, appetite.spans_max - spans).await?;
                 spans += read.iter().map(|record| record.spans.len()).sum::<usize>();
                 batch.records.extend(read);
