@@ -53,8 +53,9 @@ pub(crate) fn of(system: Option<&str>) -> Option<Dialect> {
         }
         "cassandra" | "scylladb" => Dialect { dollar_quotes: true, ..ANSI },
         "neo4j" => Dialect { backslash_escapes: Some(true), double_quoted_strings: true, ..ANSI },
-        "mssql" | "microsoft.sql_server" | "mssqlcompact" | "sybase" => Dialect { brackets: true, ..ANSI },
-        "sqlite" => Dialect { brackets: true, ..ANSI },
+        "mssql" | "microsoft.sql_server" | "mssqlcompact" | "sybase" | "sqlite" => {
+            Dialect { brackets: true, ..ANSI }
+        }
         "oracle" | "oracle.db" => Dialect { q_quotes: true, ..ANSI },
         "redis" | "memcached" | "mongodb" | "elasticsearch" | "opensearch" | "dynamodb"
         | "aws.dynamodb" | "couchdb" | "hbase" | "geode" | "valkey" | "azure.cosmosdb" | "cosmosdb" => {

@@ -26,6 +26,8 @@ mod urls;
 mod verdict;
 mod walk;
 #[cfg(test)]
+mod walk_property_test;
+#[cfg(test)]
 mod walk_test;
 mod words;
 

@@ -181,15 +181,12 @@ fn percent_decoded(name: &str) -> Cow<'_, str> {
     while let Some(at) = rest.find('%') {
         decoded.push_str(&rest[..at]);
         let code = rest.get(at + 1..at + 3).and_then(|code| u8::from_str_radix(code, 16).ok());
-        match code.filter(u8::is_ascii) {
-            Some(byte) => {
-                decoded.push(char::from(byte));
-                rest = &rest[at + 3..];
-            }
-            None => {
-                decoded.push('%');
-                rest = &rest[at + 1..];
-            }
+        if let Some(byte) = code.filter(u8::is_ascii) {
+            decoded.push(char::from(byte));
+            rest = &rest[at + 3..];
+        } else {
+            decoded.push('%');
+            rest = &rest[at + 1..];
         }
     }
     decoded.push_str(rest);

@@ -65,12 +65,7 @@ impl Redactor {
     }
 
     /// Adds what follows an option of a command line.
-    pub(crate) fn find_in_command(
-        &self,
-        line: &str,
-        verdict: &dyn Fn(&str) -> Verdict,
-        found: &mut Vec<Found>,
-    ) {
+    pub(crate) fn find_in_command(line: &str, verdict: &dyn Fn(&str) -> Verdict, found: &mut Vec<Found>) {
         let is_secret = |name: &str| matches!(verdict(name), Verdict::Secret(_));
         commands::find(line, is_secret, |range| found.push(Found { range, rule: COMMANDS }));
     }

@@ -121,10 +121,10 @@ fn candidate(seen: u32, text: &str, at: usize) -> Option<Range<usize>> {
     if at > 0 && is_word(text.as_bytes()[at - 1]) {
         return None;
     }
-    let matching = PATTERNS.iter().enumerate().filter(|(index, (prefix, _))| {
+    let mut matching = PATTERNS.iter().enumerate().filter(|(index, (prefix, _))| {
         seen & Scanner::bit(*index) != 0 && starts_with(&text.as_bytes()[at..], prefix)
     });
-    matching.filter_map(|(_, (prefix, shape))| secret(text, at, prefix.len(), *shape)).next()
+    matching.find_map(|(_, (prefix, shape))| secret(text, at, prefix.len(), *shape))
 }
 
 fn starts_with(bytes: &[u8], prefix: &str) -> bool {

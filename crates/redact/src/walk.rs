@@ -41,12 +41,14 @@ pub(crate) fn spans(redactor: &Redactor, spans: &mut [Span]) -> Redacted {
     redacted
 }
 
+/// An original, kept so that its address is not used again, and what takes its place.
+type Replaced<T> = (Arc<T>, Option<Arc<T>>);
+
 /// What spans share, by address.
 struct Shared<T> {
     /// The address of one that stays as it is, most likely the next one too.
     last: usize,
-    /// The original, kept so that its address is not used again, and what takes its place.
-    seen: HashMap<usize, (Arc<T>, Option<Arc<T>>), RandomState>,
+    seen: HashMap<usize, Replaced<T>, RandomState>,
 }
 
 impl<T> Default for Shared<T> {
@@ -351,7 +353,7 @@ impl Pass<'_> {
         }
         let judge = |name: &str| self.judge(name);
         if verdict == Verdict::Command {
-            self.redactor.find_in_command(text, &judge, found);
+            Redactor::find_in_command(text, &judge, found);
         }
         let reading = if let Verdict::Text(reading) = verdict { reading } else { Reading::Text };
         self.redactor.find_in_text(text, reading, &judge, found);

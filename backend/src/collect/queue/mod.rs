@@ -6,6 +6,7 @@
 //! - [`Source`]: either of them, as a writer sees it.
 //! - What waits to become durable is bounded by bytes; what is durable is bounded by bytes on disk.
 
+pub mod config;
 pub mod disk;
 mod handover;
 pub mod payload;
