@@ -128,9 +128,7 @@ fn is_on_disk(folder: &Path) -> bool {
 }
 
 async fn send_everything(server: &Spanloom) {
-    let message = |trace| {
-        ExportTraceServiceRequest::decode(&request(trace)[..]).unwrap()
-    };
+    let message = |trace| ExportTraceServiceRequest::decode(&request(trace)[..]).unwrap();
     ingest::grpc(server).await.export(message(1)).await.unwrap();
     let response = ingest::post(server, "application/x-protobuf", None, request(2)).await;
     assert_eq!(response.status(), StatusCode::OK);

@@ -8,7 +8,7 @@ use anyhow::Context;
 use chrono::Utc;
 use futures::StreamExt;
 use lapin::message::Delivery;
-use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions, QueueDeclareOptions};
+use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions};
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{Channel, Connection, Consumer};
 use tokio::time::{Instant, timeout_at};
@@ -146,10 +146,7 @@ impl RabbitReader {
             return Ok(());
         }
         session.share_look = Instant::now() + SHARE_INTERVAL;
-        let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::durable() };
-        let state = session.channel.queue_declare(queue.as_str().into(), passive, FieldTable::default());
-        let readers = state.await.context("asking RabbitMQ for the queue's readers")?.consumer_count();
-        if !self.share.is_too_much(self.partition, self.broker.partitions(), readers) {
+        if !self.share.is_too_much(self.partition, self.broker.partitions()) {
             session.overstays = 0;
             return Ok(());
         }
