@@ -267,7 +267,7 @@ impl Default for QueueConfig {
             dir: None,
             bytes_max: 8 << 30,
             segment_bytes: 64 << 20,
-            memory_bytes_max: 64 << 20,
+            memory_bytes_max: 192 << 20,
         }
     }
 }

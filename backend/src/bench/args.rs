@@ -119,8 +119,13 @@ pub struct OverloadArgs {
     #[arg(long, default_value_t = 400, value_parser = clap::value_parser!(u32).range(1..=10_000), value_name = "N")]
     pub in_flight: u32,
 
-    /// The server's bound for what waits to be written (`ingest.queue_bytes_max`), MiB
+    /// The server's bound for requests that it decodes (`ingest.memory_bytes_max`), MiB
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u64).range(1..=100_000), value_name = "MIB")]
+    pub ingest_mib: u64,
+
+    /// The server's bound for what waits on disk (`queue.bytes_max`), MiB; small, so that it is reached
+    #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u64).range(1..=1_000_000),
+          value_name = "MIB")]
     pub queue_mib: u64,
 
     /// Resident memory that the server must not pass, MiB

@@ -24,12 +24,14 @@ const MEMORY_INTERVAL: Duration = Duration::from_millis(100);
 const ASK_INTERVAL: Duration = Duration::from_secs(1);
 /// An answer that takes longer is none.
 const ASK_TIMEOUT: Duration = Duration::from_secs(30);
-const QUEUE_BYTES: &str = "SPANLOOM__INGEST__QUEUE_BYTES_MAX";
+const INGEST_BYTES: &str = "SPANLOOM__INGEST__MEMORY_BYTES_MAX";
+const QUEUE_BYTES: &str = "SPANLOOM__QUEUE__BYTES_MAX";
 const MIB: u64 = 1 << 20;
 
 /// Drives, checks and tells. An error says which checks failed.
 pub async fn run(args: &OverloadArgs, signals: &mut Signals) -> anyhow::Result<()> {
-    let settings = [(QUEUE_BYTES, (args.queue_mib * MIB).to_string())];
+    let bytes = |mib: u64| (mib * MIB).to_string();
+    let settings = [(INGEST_BYTES, bytes(args.ingest_mib)), (QUEUE_BYTES, bytes(args.queue_mib))];
     let work = async |server: &MeasuredServer| drive(args, server).await;
     let findings = with_server(&args.server, &settings, signals, work).await?;
     println!("{}", findings.describe());
@@ -53,7 +55,7 @@ async fn drive(args: &OverloadArgs, server: &MeasuredServer) -> anyhow::Result<F
     };
     let target = Target::connect(load_args.protocol, address, load_args.connections as usize).await?;
 
-    say(&format!("finding the sustained rate for {} s", CALIBRATION.as_secs()));
+    say(&format!("finding the sustained rate: sending for {} s", CALIBRATION.as_secs()));
     let plan = Plan {
         requests: u64::from(u32::MAX),
         time: Some(CALIBRATION),
@@ -61,9 +63,11 @@ async fn drive(args: &OverloadArgs, server: &MeasuredServer) -> anyhow::Result<F
         in_flight: CALIBRATION_IN_FLIGHT,
         retry: true,
     };
+    let started = Instant::now();
     let calm = load::run(&target, &supply, plan).await?;
-    wait_until_queryable(&mut database, calm.spans_accepted).await?;
-    let sustained = calm.spans_accepted as f64 / calm.elapsed.as_secs_f64();
+    // What is acknowledged may wait in a queue: only what was written counts as sustained.
+    let queryable = wait_until_queryable(&mut database, calm.spans_accepted).await?;
+    let sustained = calm.spans_accepted as f64 / (queryable - started).as_secs_f64();
     let rate = sustained * args.factor;
     say(&format!("{sustained:.0} spans/s; sending {rate:.0} spans/s for {} s", args.seconds));
 

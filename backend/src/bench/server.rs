@@ -64,6 +64,10 @@ impl MeasuredServer {
         command.arg("serve").arg("--data").arg(&dir);
         command.args(["--http", &http.to_string()]);
         command.args(["--otlp-grpc", &otlp_grpc.to_string(), "--otlp-http", &otlp_http.to_string()]);
+        for other in ["--zipkin", "--jaeger-http", "--jaeger-grpc", "--jaeger-sampling"] {
+            // Their ports are fixed, and may be another server's.
+            command.args([other, "off"]);
+        }
         database.name_to(&mut command);
         command.envs(settings.iter().map(|(name, value)| (name, value)));
         let log = File::create(dir.join("server.log")).context("the server's log")?;

@@ -57,6 +57,16 @@ impl SubmitError {
     }
 }
 
+/// What a request occupies in memory: its payload and its decoded spans, which are about three times
+/// as large (a list entry of 56 bytes and an allocation for every attribute).
+pub const fn memory_bytes(payload_bytes: usize, spans: usize) -> usize {
+    /// What a decoded span occupies at least.
+    const SPAN_BYTES_MIN: usize = 512;
+    let by_payload = payload_bytes * 4;
+    let by_spans = spans * SPAN_BYTES_MIN;
+    if by_payload > by_spans { by_payload } else { by_spans }
+}
+
 /// One request on its way into the queue.
 pub struct Entry {
     /// The spans as an OTLP `ExportTraceServiceRequest`: what is kept.

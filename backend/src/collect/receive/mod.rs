@@ -22,7 +22,7 @@ use spanloom_formats::{Decoded, Rejected, TimeBounds};
 use spanloom_model::Span;
 use tokio::sync::Semaphore;
 
-use super::queue::{Collector, SubmitError, payload};
+use super::queue::{Collector, SubmitError, memory_bytes, payload};
 use super::redact::Redaction;
 use crate::config::Config;
 use crate::identity::ingest::IngestClient;
@@ -30,9 +30,6 @@ use limit::RateLimits;
 
 /// Requests that are decoded at the same time.
 const DECODING_MAX: usize = 4;
-
-/// What a decoded span occupies at least.
-const SPAN_BYTES_MIN: usize = 512;
 
 /// What a request came in.
 #[derive(Debug, Clone, Copy)]
@@ -128,14 +125,14 @@ impl Receiver {
         })?;
         let Decoded { spans, rejected } = decoded;
         count(protocol.name, received, &rejected, size_bytes);
-        let stored = self.store(spans, size_bytes).await;
+        let stored = self.store(spans).await;
         if stored.is_err() {
             self.limits.give_back(&paid);
         }
         stored.map(|()| rejected)
     }
 
-    async fn store(&self, mut spans: Vec<Span>, size_bytes: usize) -> Result<(), SubmitError> {
+    async fn store(&self, mut spans: Vec<Span>) -> Result<(), SubmitError> {
         let (redaction, bounds) = (self.redaction.clone(), Arc::clone(&self.span_limits));
         let prepare = move || {
             // Before anything is cut: half a key or half a token is not recognised.
@@ -146,8 +143,7 @@ impl Receiver {
             (spans, payload)
         };
         let (spans, payload) = self.decode(prepare).await?;
-        // Small on the wire is not small in memory.
-        let held_bytes = size_bytes.max(spans.len() * SPAN_BYTES_MIN);
+        let held_bytes = memory_bytes(payload.len(), spans.len());
         self.collector.submit(spans, payload.into(), held_bytes).await
     }
 }

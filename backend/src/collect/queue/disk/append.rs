@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 
 use super::Shared;
 use super::files::{self, Segment};
-use crate::collect::queue::{Entry, Record, SubmitError};
+use crate::collect::queue::{Entry, Record, SubmitError, memory_bytes};
 
 /// What one write holds at most.
 const GROUP_BYTES_MAX: usize = 16 << 20;
@@ -119,11 +119,9 @@ impl Appender {
             for Entry { payload, spans, done, room } in accepted {
                 let position = state.next;
                 state.next += 1;
-                state.keep_in_memory(
-                    Record { position, time_ns, spans },
-                    payload.len(),
-                    self.shared.memory_bytes_max,
-                );
+                let bytes = memory_bytes(payload.len(), spans.len());
+                let record = Record { position, time_ns, spans };
+                state.keep_in_memory(record, bytes, self.shared.memory_bytes_max);
                 answers.push((done, room));
             }
         }

@@ -84,7 +84,7 @@ async fn what_was_acknowledged_is_there_after_a_restart_in_order() {
 #[tokio::test]
 async fn memory_and_files_join_without_a_seam() {
     let dir = TempDir::new().unwrap();
-    let mut log = open_in(&dir, DiskBounds { memory_bytes_max: 500, ..BOUNDS });
+    let mut log = open_in(&dir, DiskBounds { memory_bytes_max: 2_500, ..BOUNDS });
     fill(&log, 0..50).await;
     let small = Appetite { spans_max: 3, ..ALL };
     let mut found = Vec::new();
@@ -205,7 +205,7 @@ proptest! {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let dir = TempDir::new().unwrap();
-            let bounds = DiskBounds { memory_bytes_max: 700, segment_bytes: 1_500, ..BOUNDS };
+            let bounds = DiskBounds { memory_bytes_max: 3_000, segment_bytes: 1_500, ..BOUNDS };
             let mut log = open_in(&dir, bounds);
             let (mut appended, mut seen) = (0, 0);
             for (step, amount) in steps {
