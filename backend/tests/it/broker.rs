@@ -71,13 +71,27 @@ impl RabbitMq {
         let output = dir.join("output");
         until("RabbitMQ takes connections", || async {
             let answer = Connection::connect(&url, ConnectionProperties::default()).await;
-            let is_up = answer.is_ok();
-            if !is_up && std::fs::read_to_string(&output).unwrap_or_default().contains("BOOT FAILED") {
-                panic!("{}", std::fs::read_to_string(&output).unwrap());
-            }
-            is_up
+            let said = std::fs::read_to_string(&output).unwrap_or_default();
+            assert!(!said.contains("BOOT FAILED"), "{said}");
+            answer.is_ok()
         })
         .await;
+    }
+
+    /// Waits until the broker has Spanloom's queues in its directory on disk. It writes that some
+    /// seconds after they are made; killed before, it has lost a queue with all that it confirmed.
+    pub async fn has_queues_on_disk(&self, names: &str) {
+        let directory = self.dir.path().join("data/spanloom@localhost/quorum/spanloom@localhost");
+        for partition in 0..4 {
+            let name = format!("{names}.{partition}");
+            until("the broker has the queue on disk", async || {
+                ["names.dets", "meta.dets"].iter().all(|file| {
+                    let bytes = std::fs::read(directory.join(file)).unwrap_or_default();
+                    bytes.windows(name.len()).any(|part| part == name.as_bytes())
+                })
+            })
+            .await;
+        }
     }
 
     /// `kill -9` of all its processes.

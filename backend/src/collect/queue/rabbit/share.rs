@@ -57,11 +57,15 @@ mod tests {
     fn partitions_are_shared_out_and_then_stay() {
         for (partitions, servers) in [(4_u8, 1_u32), (4, 2), (4, 3), (4, 4), (16, 5), (2, 4)] {
             let shares: Vec<Share> = (0..servers).map(|_| Share::default()).collect();
-            shares.iter().for_each(|share| share.set_servers(servers));
+            for share in &shares {
+                share.set_servers(servers);
+            }
             // Who waits for each partition, the reader first, as the broker sees it.
             let mut queues: Vec<Vec<usize>> =
                 (0..partitions).map(|_| (0..shares.len()).collect()).collect();
-            (0..partitions).for_each(|partition| shares[0].enter(partition));
+            for partition in 0..partitions {
+                shares[0].enter(partition);
+            }
             let mut rounds = 0;
             loop {
                 let mut is_stable = true;
