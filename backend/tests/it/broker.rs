@@ -13,7 +13,7 @@ use spanloom::config::{Config, QueueKind};
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
 
-use super::harness::until;
+use super::harness::{data_dir, until};
 
 /// Ends everything with the pipe to the test, however the test ends.
 const SCRIPT: &str =
@@ -30,7 +30,10 @@ pub struct RabbitMq {
 impl RabbitMq {
     /// Starts one and waits until it takes connections.
     pub async fn start() -> Self {
-        let dir = TempDir::new().unwrap();
+        let base = data_dir();
+        std::fs::create_dir_all(&base).unwrap();
+        // Not all of them are dropped: who shares one leaves it to the next run to clean up.
+        let dir = TempDir::new_in(base).unwrap();
         let sockets = [(); 3].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
         let ports = sockets.map(|socket| socket.local_addr().unwrap().port());
         let listen = format!("listeners.tcp.1 = 127.0.0.1:{}\n", ports[0]);

@@ -102,11 +102,6 @@ impl RabbitReader {
         self.broker.slots(self.partition)
     }
 
-    /// How many partitions there are in all.
-    pub fn partitions(&self) -> u8 {
-        self.broker.partitions()
-    }
-
     /// Goes back to the oldest message that is not acknowledged; connects if there is no connection.
     /// Returns the position at which it goes on.
     pub async fn restart(&mut self) -> anyhow::Result<u64> {
