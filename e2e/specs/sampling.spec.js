@@ -1,5 +1,10 @@
 // Settings ▸ Sampling: policies are added, tried, saved; two people do not overwrite each other; a
 // stock SDK asks for its strategy.
+import { randomBytes } from 'node:crypto';
+
+import { ROOT_CONTEXT, SpanKind } from '@opentelemetry/api';
+import { JaegerRemoteSampler } from '@opentelemetry/sampler-jaeger-remote';
+
 import { test, expect } from '../support/test.js';
 import { checkoutTrace } from '../support/traces.js';
 
@@ -39,8 +44,8 @@ test('policies are added, changed, ordered, tried and saved', async ({ api, app 
   await dialog.getByLabel('Name').fill('no health checks');
   await dialog.getByLabel('Type').first().selectOption('drop');
   await dialog.getByLabel(/^Key/).fill('url.path');
-  await dialog.getByLabel(/^Values/).fill('/health\n/ready');
-  await dialog.getByLabel(/^Values/).press('Tab');
+  await dialog.getByLabel(/^Values, one/).fill('/health\n/ready');
+  await dialog.getByLabel(/^Values, one/).press('Tab');
   await dialog.getByRole('button', { name: 'Add policy' }).press('Enter');
   await expect(app.getByText('Drops traces where url.path is /health or /ready')).toBeVisible();
 
@@ -81,7 +86,7 @@ test('what the server refuses is shown where it is', async ({ app }) => {
   await dialog.getByLabel('Name').fill('routes');
   await dialog.getByLabel('Type').selectOption('string_attribute');
   await dialog.getByLabel(/^Key/).fill('http.route');
-  await dialog.getByLabel(/^Values/).fill('(');
+  await dialog.getByLabel(/^Values, one/).fill('(');
   await dialog.getByLabel('Values are regular expressions').check();
   await dialog.getByRole('button', { name: 'Add policy' }).click();
   await app.getByRole('button', { name: 'Save', exact: true }).click();
@@ -131,6 +136,26 @@ test('clients are told what the page says', async ({ app }) => {
       perOperationStrategies: [{ operation: 'GET /health', probabilisticSampling: { samplingRate: 0 } }],
     },
   });
+});
+
+test('the stock remote sampler of the OpenTelemetry SDK does what the settings say', async ({ api }) => {
+  const { version } = await (await api.get('/api/v1/sampling')).json();
+  await save(api, version, { head: { services: { shop: { probability: 0.25, operations: { 'GET /health': 0 } } } } });
+  const never = { shouldSample: () => ({ decision: -1 }), toString: () => 'not told yet' };
+  const sampler = new JaegerRemoteSampler({
+    endpoint: process.env.E2E_JAEGER_SAMPLING, serviceName: 'shop', initialSampler: never, poolingInterval: 200,
+  });
+  // RECORD_AND_SAMPLED is 2.
+  const share = (operation) => {
+    const kept = Array.from({ length: 1_000 }, () => {
+      const traceId = randomBytes(16).toString('hex');
+      return sampler.shouldSample(ROOT_CONTEXT, traceId, operation, SpanKind.SERVER, {}, []).decision === 2;
+    });
+    return kept.filter(Boolean).length / kept.length;
+  };
+  await expect.poll(() => share('POST /checkout')).toBeGreaterThan(0.15);
+  expect(share('POST /checkout')).toBeLessThan(0.35);
+  expect(share('GET /health')).toBe(0);
 });
 
 test('a viewer reads and cannot change', async ({ api, page }) => {

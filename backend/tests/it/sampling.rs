@@ -8,12 +8,12 @@ use spanloom_model::api::Role;
 
 use super::harness::{Person, Spanloom, now_us};
 
-fn policy(name: &str, rule: Value) -> Value {
+fn policy(name: &str, rule: &Value) -> Value {
     json!({"name": name, "rule": rule})
 }
 
 fn errors() -> Value {
-    policy("errors", json!({"type": "status_code", "statusCodes": ["error"]}))
+    policy("errors", &json!({"type": "status_code", "statusCodes": ["error"]}))
 }
 
 async fn call(person: &Person, method: Method, path: &str, body: &Value) -> (StatusCode, Value) {
@@ -74,8 +74,8 @@ async fn faulty_settings_are_refused_with_their_fields() {
     let faulty = json!({
         "decisionWaitMs": 1,
         "policies": [
-            policy("", json!({"type": "probabilistic", "samplingPercentage": 101})),
-            policy("b", json!({"type": "string_attribute", "key": "k", "values": ["("], "enabledRegexMatching": true})),
+            policy("", &json!({"type": "probabilistic", "samplingPercentage": 101})),
+            policy("b", &json!({"type": "string_attribute", "key": "k", "values": ["("], "enabledRegexMatching": true})),
         ],
         "head": {"services": {"shop": {"probability": 2}}}
     });
@@ -99,8 +99,8 @@ async fn faulty_settings_are_refused_with_their_fields() {
     for unreadable in [
         json!({"version": 0}),
         json!({"version": 0, "settings": {"polices": []}}),
-        json!({"version": 0, "settings": {"policies": [policy("a", json!({"type": "magic"}))]}}),
-        json!({"version": 0, "settings": {"policies": [policy("a", json!({"type": "latency", "thresholdMs": 1, "max": 2}))]}}),
+        json!({"version": 0, "settings": {"policies": [policy("a", &json!({"type": "magic"}))]}}),
+        json!({"version": 0, "settings": {"policies": [policy("a", &json!({"type": "latency", "thresholdMs": 1, "max": 2}))]}}),
         json!([0, {}]),
     ] {
         let (status, problem) = call(&editor, Method::PUT, "/api/v1/sampling", &unreadable).await;
@@ -110,7 +110,7 @@ async fn faulty_settings_are_refused_with_their_fields() {
             "{unreadable}"
         );
     }
-    let large = json!({"version": 0, "settings": {"policies": [policy(&"x".repeat(300 << 10), errors()["rule"].clone())]}});
+    let large = json!({"version": 0, "settings": {"policies": [policy(&"x".repeat(300 << 10), &errors()["rule"])]}});
     let (status, _) = call(&editor, Method::PUT, "/api/v1/sampling", &large).await;
     assert_eq!(status, StatusCode::PAYLOAD_TOO_LARGE);
     assert_eq!(server.reader().await.get("/api/v1/sampling").await["version"], 0);
@@ -159,7 +159,7 @@ async fn a_dry_run_shows_what_would_have_been_kept() {
     );
     assert_eq!(all["savedBytes"], 0.0);
 
-    let vip = policy("vip", json!({"type": "boolean_attribute", "key": "vip", "value": true}));
+    let vip = policy("vip", &json!({"type": "boolean_attribute", "key": "vip", "value": true}));
     let off = json!({"name": "all", "enabled": false, "rule": {"type": "always_sample"}});
     let some = run(json!({"policies": [errors(), vip, off]})).await;
     // 10 failed traces of two spans, 4 of one span with the tag.
@@ -181,10 +181,10 @@ async fn a_dry_run_shows_what_would_have_been_kept() {
     assert!((50.0..5_000.0).contains(&bytes_per_span), "{bytes_per_span}");
     assert!((some["savedBytes"].as_f64().unwrap() / (276.0 * bytes_per_span) - 1.0).abs() < 1e-6);
 
-    let half = policy("half", json!({"type": "probabilistic", "samplingPercentage": 50}));
+    let half = policy("half", &json!({"type": "probabilistic", "samplingPercentage": 50}));
     let drop = policy(
         "no payment",
-        json!({"type": "drop", "rules": [
+        &json!({"type": "drop", "rules": [
             {"type": "string_attribute", "key": "service.name", "values": ["payment"]}
         ]}),
     );
@@ -225,7 +225,7 @@ async fn a_dry_run_over_too_much_looks_at_whole_seconds() {
         sqlx::query(statement).execute(server.pool()).await.unwrap();
     }
     let settings =
-        json!({"policies": [policy("rate", json!({"type": "rate_limiting", "spansPerSecond": 10}))]});
+        json!({"policies": [policy("rate", &json!({"type": "rate_limiting", "spansPerSecond": 10}))]});
     let (status, answer) =
         call(&editor, Method::POST, "/api/v1/sampling/dry-run", &json!({"settings": settings})).await;
     assert_eq!(status, StatusCode::OK, "{answer}");

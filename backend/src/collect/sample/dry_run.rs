@@ -30,6 +30,8 @@ const CHUNK_SPANS: u64 = 25_000;
 const SERVICES_MAX: usize = 500;
 /// After this long the answer is what was found by then.
 const TIME_MAX: Duration = Duration::from_secs(25);
+/// Waiting for other trials.
+const TURN_TIME: Duration = Duration::from_secs(10);
 const STATEMENT_TIME: Duration = Duration::from_secs(20);
 /// The wait does not matter for traces that are offered whole: the least that settings may have.
 const WAIT_MS: u32 = 100;
@@ -37,12 +39,12 @@ const WAIT_MS: u32 = 100;
 /// Memory and processor time are for one at a time.
 static RUNNING: Semaphore = Semaphore::const_new(1);
 
-/// Tries valid settings; none if a trial is going on already.
+/// Tries valid settings; none if other trials go on for too long.
 ///
 /// # Errors
 /// If the database fails.
 pub async fn run(pool: &PgPool, settings: SamplingSettings) -> anyhow::Result<Option<SamplingDryRun>> {
-    let Ok(_turn) = RUNNING.try_acquire() else { return Ok(None) };
+    let Ok(Ok(_turn)) = tokio::time::timeout(TURN_TIME, RUNNING.acquire()).await else { return Ok(None) };
     let deadline = Instant::now() + TIME_MAX;
     let end = Utc::now();
     let range = Range { start: end - TimeDelta::hours(1), end };
@@ -76,7 +78,7 @@ pub async fn run(pool: &PgPool, settings: SamplingSettings) -> anyhow::Result<Op
         trial = offered.await.context("trying policies")??;
     }
     tx.rollback().await?;
-    Ok(Some(trial.finish(names, Summary { range, every_nth, complete, spans, bytes_per_span })))
+    Ok(Some(trial.finish(names, &Summary { range, every_nth, complete, spans, bytes_per_span })))
 }
 
 /// Cuts what was picked into parts that are read at a time; false if it is more than is looked at.
@@ -178,10 +180,10 @@ impl Trial {
         }
     }
 
-    fn finish(mut self, names: Vec<String>, summary: Summary) -> SamplingDryRun {
+    fn finish(mut self, names: Vec<String>, summary: &Summary) -> SamplingDryRun {
         let rest = self.sampler.flush();
         self.count(rest);
-        let Summary { range, every_nth, complete, spans, bytes_per_span } = summary;
+        let Summary { range, every_nth, complete, spans, bytes_per_span } = *summary;
         let mut services: Vec<ServiceDryRun> = self
             .services
             .into_iter()

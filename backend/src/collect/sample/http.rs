@@ -162,7 +162,7 @@ async fn try_sampling(
     let SamplingTrial { settings } = body.json()?;
     compile(&settings)?;
     let Some(result) = dry_run::run(&store.pool, settings).await? else {
-        return Err(ApiError::unavailable("another dry run is going on", 5));
+        return Err(ApiError::unavailable("other dry runs are going on", 5));
     };
     Ok(HttpResponse::Ok().json(result))
 }

@@ -51,18 +51,21 @@ fn yes() -> bool {
 }
 
 /// What a policy does with a trace.
+//
+// Names one by one: the OpenAPI derive does not know `rename_all_fields`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(tag = "type", rename_all = "snake_case", rename_all_fields = "camelCase", deny_unknown_fields)]
+#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 pub enum SamplingRule {
     /// Keeps every trace.
     AlwaysSample,
     /// Keeps traces by their duration, from the earliest start to the latest end.
     Latency {
         /// Milliseconds; at least this long.
+        #[serde(rename = "thresholdMs")]
         threshold_ms: u64,
         /// Milliseconds; at most this long.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(rename = "upperThresholdMs", default, skip_serializing_if = "Option::is_none")]
         upper_threshold_ms: Option<u64>,
     },
     /// Keeps traces in which a span or its resource has a text under the key.
@@ -72,10 +75,10 @@ pub enum SamplingRule {
         /// Any of these: the whole text, or a regular expression that matches somewhere in it.
         values: Vec<String>,
         /// Whether the values are regular expressions.
-        #[serde(default)]
+        #[serde(rename = "enabledRegexMatching", default)]
         enabled_regex_matching: bool,
         /// Keeps traces in which no span has such a value instead.
-        #[serde(default)]
+        #[serde(rename = "invertMatch", default)]
         invert_match: bool,
     },
     /// Keeps traces in which a span or its resource has a number under the key.
@@ -83,13 +86,13 @@ pub enum SamplingRule {
         /// The attribute's key.
         key: String,
         /// At least this.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(rename = "minValue", default, skip_serializing_if = "Option::is_none")]
         min_value: Option<f64>,
         /// At most this.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(rename = "maxValue", default, skip_serializing_if = "Option::is_none")]
         max_value: Option<f64>,
         /// Keeps traces in which no span has such a value instead.
-        #[serde(default)]
+        #[serde(rename = "invertMatch", default)]
         invert_match: bool,
     },
     /// Keeps traces in which a span or its resource has a boolean under the key.
@@ -99,7 +102,7 @@ pub enum SamplingRule {
         /// The value.
         value: bool,
         /// Keeps traces in which no span has such a value instead.
-        #[serde(default)]
+        #[serde(rename = "invertMatch", default)]
         invert_match: bool,
     },
     /// Keeps a share of the traces that were started, the same ones wherever the share is the same:
@@ -107,26 +110,29 @@ pub enum SamplingRule {
     Probabilistic {
         /// Percent, 0 to 100.
         #[cfg_attr(feature = "openapi", schema(minimum = 0, maximum = 100))]
+        #[serde(rename = "samplingPercentage")]
         sampling_percentage: f64,
     },
     /// Keeps traces with a span of one of these statuses.
     StatusCode {
         /// At least one.
+        #[serde(rename = "statusCodes")]
         status_codes: Vec<SpanStatus>,
     },
     /// Keeps a random selection of the traces of each second that has at most so many spans; a
     /// single trace larger than that may be kept alone.
     RateLimiting {
         /// Spans per second, at least 1.
+        #[serde(rename = "spansPerSecond")]
         spans_per_second: u64,
     },
     /// Keeps traces by their number of spans.
     SpanCount {
         /// At least so many.
-        #[serde(default)]
+        #[serde(rename = "minSpans", default)]
         min_spans: u64,
         /// At most so many.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(rename = "maxSpans", default, skip_serializing_if = "Option::is_none")]
         max_spans: Option<u64>,
     },
     /// Keeps what all of the rules keep.
@@ -151,6 +157,7 @@ pub enum SamplingRule {
     /// has a rate of its own.
     Composite {
         /// Spans per second of all parts together, at least 1.
+        #[serde(rename = "maxTotalSpansPerSecond")]
         max_total_spans_per_second: u64,
         /// At least one, in order.
         #[cfg_attr(feature = "openapi", schema(no_recursion))]

@@ -28,11 +28,11 @@ fn trace(number: u64, resources: &[Arc<Resource>]) -> Option<Vec<Span>> {
     let dice = random(number ^ 0xabcd);
     let id = random_id(number);
     let service = (dice % 5) as usize;
-    let head_sampled = service == 0 && dice >> 8 & 3 == 0;
+    let head_sampled = service == 0 && (dice >> 8).is_multiple_of(4);
     if head_sampled && (id.get() as u64 & ((1 << 56) - 1)) < 1 << 55 {
         return None;
     }
-    let (failed, slow) = ((dice >> 16) % 50 == 0, (dice >> 24) % 40 == 0);
+    let (failed, slow) = ((dice >> 16).is_multiple_of(50), (dice >> 24).is_multiple_of(40));
     let mut trace = spans(id, 1 + (dice >> 32) % 12);
     for span in &mut trace {
         span.resource = resources[service].clone();

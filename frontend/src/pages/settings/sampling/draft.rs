@@ -61,7 +61,7 @@ impl Place {
     pub fn allows(self, kind: Kind) -> bool {
         match kind {
             Kind::Drop | Kind::Composite => self == Self::Policy,
-            Kind::RateLimit => self != Self::Inner(0) && !matches!(self, Self::Inner(_)),
+            Kind::RateLimit => !matches!(self, Self::Inner(_)),
             Kind::And | Kind::Not => self != Self::Inner(0),
             _ => true,
         }

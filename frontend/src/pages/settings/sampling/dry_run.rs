@@ -48,9 +48,9 @@ pub fn DryRunResult(
                     <th scope="col">"Service"</th>
                     <th scope="col">"Kept share"</th>
                     <th scope="col" class="num">"Spans kept"</th>
-                    <th scope="col" class="num">"dropped"</th>
+                    <th scope="col" class="num">"Spans dropped"</th>
                     <th scope="col" class="num">"Traces kept"</th>
-                    <th scope="col" class="num">"of"</th>
+                    <th scope="col" class="num">"Traces dropped"</th>
                 </tr>
             </thead>
             <tbody>{services.collect_view()}</tbody>
@@ -113,7 +113,7 @@ fn ServiceRow(service: ServiceDryRun) -> impl IntoView {
             <td class="num">{format::grouped(kept.spans)}</td>
             <td class="num">{format::grouped(examined.spans - kept.spans)}</td>
             <td class="num">{format::grouped(kept.traces)}</td>
-            <td class="num">{format::grouped(examined.traces)}</td>
+            <td class="num">{format::grouped(examined.traces - kept.traces)}</td>
         </tr>
     }
 }

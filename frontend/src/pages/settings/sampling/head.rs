@@ -22,10 +22,9 @@ pub fn Head(
         open.set(true);
     });
     let share =
-        move || editing.settings.with(|settings| (settings.head.default_probability * 100.0).to_string());
+        move || editing.settings.with(|settings| summary::percent_text(settings.head.default_probability));
     let change_share = move |event: web_sys::Event| {
         if let Ok(percent) = event_target_value(&event).trim().parse::<f64>() {
-            // Not 0.1 * 0.01: what is typed should come back.
             editing.change(|settings| settings.head.default_probability = percent / 100.0);
         }
     };

@@ -7,6 +7,7 @@ use spanloom_model::api::{FieldError, HeadService};
 
 use super::inputs::{Faults, Line, Lines};
 use super::state::Editing;
+use super::summary;
 use crate::components::dialog::Dialog;
 
 /// The dialog; `at` names the service, none for a new one.
@@ -35,7 +36,7 @@ fn HeadForm(open: RwSignal<bool>, editing: Editing, at: Option<String>) -> impl 
         editing.settings.with_untracked(|settings| settings.head.services.get(name).cloned())
     });
     let known = known.unwrap_or(HeadService { probability: Some(0.1), ..HeadService::default() });
-    let percent = |share: f64| (share * 100.0).to_string();
+    let percent = summary::percent_text;
     let name = RwSignal::new(at.clone().unwrap_or_default());
     let by_rate = RwSignal::new(known.traces_per_second.is_some());
     let share = RwSignal::new(known.probability.map(percent).unwrap_or_default());

@@ -66,7 +66,7 @@ fn Editor(editing: Editing) -> impl IntoView {
                 Ok(run) => {
                     result.try_set(Some(run));
                 }
-                Err(error) => editing.failed(&error),
+                Err(error) => editing.failed(&error, "Not tried"),
             }
             trying.try_set(false);
         });

@@ -181,7 +181,9 @@ fn members(rule: RuleDraft, kind: Kind, place: Place, path: String, faults: Faul
         }
     };
     let list = move || rule.members.get().into_iter().enumerate().map(&member).collect_view();
-    let add = move |_| rule.members.update(|members| members.push(MemberDraft::new()));
+    // Not in the view: its parser takes the sign for the end of the tag.
+    let is_full = move || rule.members.with(Vec::len) >= MEMBERS_MAX;
+    let add = move |_: web_sys::MouseEvent| rule.members.update(|members| members.push(MemberDraft::new()));
     view! {
         <div class="rule-members">
             {list}
@@ -189,7 +191,7 @@ fn members(rule: RuleDraft, kind: Kind, place: Place, path: String, faults: Faul
             <button
                 type="button"
                 class="button small"
-                hidden=move || rule.members.with(Vec::len) >= MEMBERS_MAX
+                hidden=is_full
                 on:click=add
             >
                 <Glyph icon=Icon::Plus />

@@ -83,7 +83,7 @@ impl Editing {
                     self.base.try_set(saved);
                 }
                 Err(error) if error.status == 409 => self.look_at_theirs().await,
-                Err(error) => self.failed(&error),
+                Err(error) => self.failed(&error, "Not saved"),
             }
             self.busy.try_set(false);
         });
@@ -94,19 +94,19 @@ impl Editing {
             Ok(theirs) => {
                 self.theirs.try_set(Some(theirs));
             }
-            Err(error) => self.failed(&error),
+            Err(error) => self.failed(&error, "Not saved"),
         }
     }
 
     /// Shows why the draft was refused: at its fields if they are told, else in a message.
-    pub fn failed(self, error: &ApiError) {
+    pub fn failed(self, error: &ApiError, what: &str) {
         self.faults.try_set(error.fields.to_vec());
         if error.fields.is_empty() {
             self.toasts.failed(error.line());
         } else {
             let count = error.fields.len();
             let fields = if count == 1 { "a field is" } else { "some fields are" };
-            self.toasts.failed(format!("Not saved: {fields} not acceptable"));
+            self.toasts.failed(format!("{what}: {fields} not acceptable"));
         }
     }
 }

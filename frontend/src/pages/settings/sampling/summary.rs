@@ -154,6 +154,11 @@ fn spans(count: u64) -> String {
     format::plural(count, "span")
 }
 
+/// A share of 0 to 1 as the percentage that somebody typed: 7, not 7.000000000000001.
+pub fn percent_text(share: f64) -> String {
+    ((share * 1e9).round() / 1e7).to_string()
+}
+
 /// What a service is told, in a few words; `default` is what holds where it says nothing.
 pub fn head(service: &HeadService, default: f64) -> String {
     if let Some(traces) = service.traces_per_second {
@@ -176,6 +181,14 @@ mod tests {
             values: values.iter().map(|value| (*value).to_owned()).collect(),
             enabled_regex_matching: false,
             invert_match: false,
+        }
+    }
+
+    #[test]
+    fn shares_come_back_as_they_were_typed() {
+        for text in ["7", "0.1", "33.3", "100", "0", "0.001"] {
+            let share = text.parse::<f64>().unwrap() / 100.0;
+            assert_eq!(percent_text(share), text);
         }
     }
 
