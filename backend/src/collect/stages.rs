@@ -12,7 +12,7 @@ use super::queue::disk::{self, DiskBounds, DiskStatus};
 use super::queue::rabbit::{self, Broker, RabbitReader, Share};
 use super::queue::{Entry, Source};
 use super::sample::Sampling;
-use super::write::Writer;
+use super::write::{Writer, servers};
 use crate::config::{Config, QueueKind};
 use crate::store::Store;
 
@@ -58,12 +58,15 @@ impl Stages {
                     // Ends with the last of the receivers.
                     tokio::spawn(rabbit::publish(broker.clone(), entries));
                 }
-                let share = Share::default();
-                let partitions = if writes { broker.partitions() } else { 0 };
-                for partition in 0..partitions {
-                    let bytes_max = config.queue.rabbitmq.window_bytes_max;
-                    let reader = RabbitReader::new(broker.clone(), partition, share.clone(), bytes_max);
-                    stages.write(store, sampling, Source::Rabbit(Box::new(reader)), config);
+                if writes {
+                    let (share, queues, close) = (Share::default(), broker.name(), stages.close.clone());
+                    let keep = servers::keep_share(store.clone(), queues, share.clone(), close);
+                    stages.writers.push(tokio::spawn(keep));
+                    for partition in 0..broker.partitions() {
+                        let bytes_max = config.queue.rabbitmq.window_bytes_max;
+                        let reader = RabbitReader::new(broker.clone(), partition, share.clone(), bytes_max);
+                        stages.write(store, sampling, Source::Rabbit(Box::new(reader)), config);
+                    }
                 }
             }
         }

@@ -13,7 +13,7 @@ use spanloom::config::{Config, QueueKind};
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
 
-use super::harness::until;
+use super::harness::{data_dir, until};
 
 /// Ends everything with the pipe to the test, however the test ends.
 const SCRIPT: &str =
@@ -30,7 +30,10 @@ pub struct RabbitMq {
 impl RabbitMq {
     /// Starts one and waits until it takes connections.
     pub async fn start() -> Self {
-        let dir = TempDir::new().unwrap();
+        let base = data_dir();
+        std::fs::create_dir_all(&base).unwrap();
+        // Not all of them are dropped: who shares one leaves it to the next run to clean up.
+        let dir = TempDir::new_in(base).unwrap();
         let sockets = [(); 3].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
         let ports = sockets.map(|socket| socket.local_addr().unwrap().port());
         let listen = format!("listeners.tcp.1 = 127.0.0.1:{}\n", ports[0]);
@@ -71,13 +74,27 @@ impl RabbitMq {
         let output = dir.join("output");
         until("RabbitMQ takes connections", || async {
             let answer = Connection::connect(&url, ConnectionProperties::default()).await;
-            let is_up = answer.is_ok();
-            if !is_up && std::fs::read_to_string(&output).unwrap_or_default().contains("BOOT FAILED") {
-                panic!("{}", std::fs::read_to_string(&output).unwrap());
-            }
-            is_up
+            let said = std::fs::read_to_string(&output).unwrap_or_default();
+            assert!(!said.contains("BOOT FAILED"), "{said}");
+            answer.is_ok()
         })
         .await;
+    }
+
+    /// Waits until the broker has Spanloom's queues in its directory on disk. It writes that some
+    /// seconds after they are made; killed before, it has lost a queue with all that it confirmed.
+    pub async fn has_queues_on_disk(&self, names: &str) {
+        let directory = self.dir.path().join("data/spanloom@localhost/quorum/spanloom@localhost");
+        for partition in 0..4 {
+            let name = format!("{names}.{partition}");
+            until("the broker has the queue on disk", async || {
+                ["names.dets", "meta.dets"].iter().all(|file| {
+                    let bytes = std::fs::read(directory.join(file)).unwrap_or_default();
+                    bytes.windows(name.len()).any(|part| part == name.as_bytes())
+                })
+            })
+            .await;
+        }
     }
 
     /// `kill -9` of all its processes.

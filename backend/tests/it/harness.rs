@@ -68,7 +68,7 @@ fn start_postgres() -> PgConnectOptions {
 }
 
 /// A folder of this process; those of ended ones are removed.
-fn data_dir() -> PathBuf {
+pub fn data_dir() -> PathBuf {
     let base = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("it");
     for entry in std::fs::read_dir(&base).into_iter().flatten().flatten() {
         let process = PathBuf::from("/proc").join(entry.file_name());

@@ -147,6 +147,7 @@ async fn while_the_broker_is_away_clients_are_told_and_nothing_acknowledged_is_l
     })
     .await;
     assert_eq!(send(&receiver, &spans(1..=100)).await, StatusCode::OK);
+    rabbit.has_queues_on_disk("spanloom.4").await;
     rabbit.kill();
     let body = spans(101..=200);
     assert_eq!(send(&receiver, &body).await, StatusCode::SERVICE_UNAVAILABLE);

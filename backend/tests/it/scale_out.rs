@@ -124,6 +124,7 @@ async fn servers_and_the_broker_die_and_every_acknowledged_span_is_stored_once()
     until("the other writer goes on", async || site.written(&writers[1]).await > written).await;
     site.ready(&receivers[0]).await;
     more("both receivers take requests").await;
+    broker.has_queues_on_disk("spanloom.4").await;
     broker.kill();
     broker.run().await;
     more("requests are taken after the broker is back").await;

@@ -12,6 +12,7 @@ mod lookup;
 mod progress;
 mod refused;
 mod sampled_out;
+pub mod servers;
 
 use std::collections::{BTreeSet, HashSet};
 use std::path::PathBuf;

@@ -94,12 +94,17 @@ impl Broker {
         slot_of(span.trace_id) % self.partitions
     }
 
+    /// The exchange, and what the names of the queues begin with.
+    pub fn name(&self) -> String {
+        format!("{}.{}", self.prefix, self.partitions)
+    }
+
     fn exchange(&self) -> ShortString {
-        format!("{}.{}", self.prefix, self.partitions).into()
+        self.name().into()
     }
 
     fn queue(&self, partition: u8) -> String {
-        format!("{}.{}.{partition}", self.prefix, self.partitions)
+        format!("{}.{partition}", self.name())
     }
 
     /// Connects and makes sure that the exchange and all queues are there.

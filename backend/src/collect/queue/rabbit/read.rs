@@ -8,7 +8,7 @@ use anyhow::Context;
 use chrono::Utc;
 use futures::StreamExt;
 use lapin::message::Delivery;
-use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions, QueueDeclareOptions};
+use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions};
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{Channel, Connection, Consumer};
 use tokio::time::{Instant, timeout_at};
@@ -102,11 +102,6 @@ impl RabbitReader {
         self.broker.slots(self.partition)
     }
 
-    /// How many partitions there are in all.
-    pub fn partitions(&self) -> u8 {
-        self.broker.partitions()
-    }
-
     /// Goes back to the oldest message that is not acknowledged; connects if there is no connection.
     /// Returns the position at which it goes on.
     pub async fn restart(&mut self) -> anyhow::Result<u64> {
@@ -146,10 +141,7 @@ impl RabbitReader {
             return Ok(());
         }
         session.share_look = Instant::now() + SHARE_INTERVAL;
-        let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::durable() };
-        let state = session.channel.queue_declare(queue.as_str().into(), passive, FieldTable::default());
-        let readers = state.await.context("asking RabbitMQ for the queue's readers")?.consumer_count();
-        if !self.share.is_too_much(self.partition, self.broker.partitions(), readers) {
+        if !self.share.is_too_much(self.partition, self.broker.partitions()) {
             session.overstays = 0;
             return Ok(());
         }
