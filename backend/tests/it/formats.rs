@@ -342,9 +342,18 @@ async fn jaeger_grpc_is_stored_and_answered_in_its_own_terms() {
     let bomb = Call { compressed: true, ..POST_SPANS };
     let code = code(bomb, vec![0; 8 << 20]).await;
     assert!(matches!(code, Code::OutOfRange | Code::ResourceExhausted), "{code:?}");
-    server.server.store.close().await;
+}
+
+/// Catches a full queue that clients take for a final answer.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_queue_is_told_in_each_format_s_terms() {
+    let server = Spanloom::start_with(|config| config.queue.bytes_max = 1).await;
     let status = grpc(&server, POST_SPANS, batch([3; 16]).encode_to_vec()).await.unwrap_err();
     assert_eq!(status.code(), Code::Unavailable);
+    let body = serde_json::to_vec(&call(start_us())).unwrap();
+    let response = post(&server, zipkin(server.server.zipkin.unwrap()), JSON, None, body).await;
+    assert!(response.headers().contains_key("retry-after"));
+    told(response, StatusCode::SERVICE_UNAVAILABLE).await;
 }
 
 /// Catches errors in another format's manner, and a request that is stored in part.
@@ -380,12 +389,6 @@ async fn what_cannot_be_read_is_told_in_plain_text() {
         post(&server, zipkin.clone(), JSON, None, b"[]".to_vec()).await.status(),
         StatusCode::ACCEPTED
     );
-
-    server.server.store.close().await;
-    let body = serde_json::to_vec(&call(start_us())).unwrap();
-    let response = post(&server, zipkin, JSON, None, body).await;
-    assert!(response.headers().contains_key("retry-after"));
-    told(response, StatusCode::SERVICE_UNAVAILABLE).await;
 }
 
 /// Catches a port that is open to the world, or open although it is turned off.

@@ -234,6 +234,7 @@ mod tests {
         let month = partition(Signal::Rollups, at(3, 0), at(30, 0), 45);
         Measured {
             database_bytes: 1000,
+            since: at(1, 0),
             partitions: vec![spans, today, pieces, month],
             plain_tables: Vec::new(),
             with_service: HashSet::from(["spans".to_owned(), "rollups".to_owned()]),
@@ -246,7 +247,7 @@ mod tests {
     #[test]
     fn samples_are_few_and_the_newest_first() {
         let measured = measured();
-        let chosen = samples(&measured, Days::until(at(25, 12), 5), at(25, 12));
+        let chosen = samples(&measured, Days::until(at(25, 12), 5, at(1, 0)), at(25, 12));
         let names: Vec<&str> = chosen.iter().map(|it| it.name.as_str()).collect();
         assert_eq!(names.len(), 3, "{names:?}");
         assert!(names[0].starts_with("rollups") && names[1].contains("2026-11-25"), "{names:?}");
@@ -263,7 +264,7 @@ mod tests {
         let names = HashMap::from([(1, "shop".to_owned()), (2, "cart".to_owned())]);
         let shares = Shares { by_partition, names, complete: true };
         let (days, services) =
-            days_and_services(&measured, &shares, Days::until(at(25, 12), 2), at(25, 12));
+            days_and_services(&measured, &shares, Days::until(at(25, 12), 2, at(1, 0)), at(25, 12));
         // The month's 45 bytes lie over 22.5 days until now.
         assert_eq!(days.iter().map(|it| it.bytes).collect::<Vec<_>>(), [362, 101]);
         let bytes = |of: &[NamedBytes]| of.iter().map(|it| (it.name.clone(), it.bytes)).collect::<Vec<_>>();

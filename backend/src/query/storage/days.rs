@@ -11,13 +11,15 @@ pub struct Days {
     pub first: NaiveDate,
     /// How many.
     pub count: usize,
+    /// When data began: what a long partition covers before has none.
+    pub since: DateTime<Utc>,
 }
 
 impl Days {
-    /// The `count` days that end with today.
-    pub fn until(now: DateTime<Utc>, count: usize) -> Self {
+    /// The `count` days that end with today, of data that began at `since`.
+    pub fn until(now: DateTime<Utc>, count: usize, since: DateTime<Utc>) -> Self {
         let back = TimeDelta::days(i64::try_from(count).unwrap_or(i64::MAX).saturating_sub(1));
-        Self { first: now.date_naive() - back, count }
+        Self { first: now.date_naive() - back, count, since }
     }
 
     /// The day with this index.
@@ -29,17 +31,20 @@ impl Days {
     pub fn spread(self, partition: &Partition, now: DateTime<Utc>) -> Vec<(usize, f64)> {
         // What lies ahead has no data yet.
         let end = partition.to_time.min(now);
-        let length_s = seconds(end - partition.from_time);
+        // Nothing is left out: what ends before the beginning has its bytes all the same.
+        let start = Some(partition.from_time.max(self.since)).filter(|start| *start < end);
+        let start = start.unwrap_or(partition.from_time);
+        let length_s = seconds(end - start);
         if length_s <= 0.0 {
             return Vec::new();
         }
         let bytes = partition.bytes() as f64;
         let start_of = |index| self.day(index).and_time(NaiveTime::MIN).and_utc();
-        let first = (partition.from_time.date_naive() - self.first).num_days().max(0);
+        let first = (start.date_naive() - self.first).num_days().max(0);
         (usize::try_from(first).unwrap_or(self.count)..self.count)
             .map_while(|index| {
                 let (from, to) = (start_of(index), start_of(index + 1));
-                let part_s = seconds(end.min(to) - partition.from_time.max(from));
+                let part_s = seconds(end.min(to) - start.max(from));
                 (part_s > 0.0).then_some((index, bytes * part_s / length_s))
             })
             .collect()
@@ -85,7 +90,7 @@ mod tests {
     use crate::store::retention::Signal;
 
     fn spread(from: DateTime<Utc>, to: DateTime<Utc>) -> Vec<(usize, u64)> {
-        let days = Days::until(at(25, 12), 3);
+        let days = Days::until(at(25, 12), 3, at(2, 0));
         let parts = days.spread(&partition(Signal::Traces, from, to, 600), at(25, 12));
         parts.into_iter().map(|(index, bytes)| (index, bytes.round() as u64)).collect()
     }
@@ -93,7 +98,7 @@ mod tests {
     // Catches bytes that are lost or counted twice at the edges of days, of the range, and of now.
     #[test]
     fn bytes_go_to_the_days_that_a_partition_covers_until_now() {
-        assert_eq!(Days::until(at(25, 12), 3).day(0), at(23, 0).date_naive());
+        assert_eq!(Days::until(at(25, 12), 3, at(2, 0)).day(0), at(23, 0).date_naive());
         assert_eq!(spread(at(24, 6), at(24, 12)), [(1, 600)]);
         assert_eq!(spread(at(23, 12), at(25, 0)), [(0, 200), (1, 400)]);
         assert_eq!(spread(at(22, 0), at(24, 0)), [(0, 300)], "the rest lies before the range");
@@ -102,5 +107,8 @@ mod tests {
         assert_eq!(spread(at(24, 12), at(28, 0)), [(1, 300), (2, 300)]);
         assert_eq!(spread(at(26, 0), at(27, 0)), [], "tomorrow's is empty");
         assert_eq!(spread(at(1, 0), at(2, 0)), []);
+        let began = Days::until(at(25, 12), 3, at(25, 0));
+        let month = partition(Signal::Rollups, at(3, 0), at(30, 0), 600);
+        assert_eq!(began.spread(&month, at(25, 12)), [(2, 600.0)], "there was nothing before");
     }
 }

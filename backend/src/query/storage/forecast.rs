@@ -24,6 +24,7 @@ impl Course {
     fn new(
         signal: Signal,
         partitions: &[Partition],
+        since: DateTime<Utc>,
         now: DateTime<Utc>,
         limits: &Limits,
         measured: usize,
@@ -31,7 +32,7 @@ impl Course {
         let limit = limits.retention.of(signal);
         let days_max = limit.days as usize;
         // Today is the last one; what is older than the signal is kept goes any moment.
-        let range = Days::until(now, days_max + 1);
+        let range = Days::until(now, days_max + 1, since);
         let mut days = vec![0.0; range.count];
         for partition in partitions.iter().filter(|it| it.signal == signal) {
             for (index, bytes) in range.spread(partition, now) {
@@ -57,9 +58,10 @@ impl Course {
     }
 }
 
-/// Measures the growth and follows it day by day until as much goes as comes.
+/// Measures the growth since data began and follows it day by day until as much goes as comes.
 pub fn forecast(
     partitions: &[Partition],
+    since: DateTime<Utc>,
     now: DateTime<Utc>,
     limits: &Limits,
     database_bytes: u64,
@@ -74,7 +76,7 @@ pub fn forecast(
         };
     }
     let mut courses: Vec<Course> =
-        Signal::all().map(|signal| Course::new(signal, partitions, now, limits, measured)).collect();
+        Signal::all().map(|signal| Course::new(signal, partitions, since, now, limits, measured)).collect();
     let total = |courses: &[Course]| courses.iter().map(|course| course.bytes).sum::<f64>();
     // Names of services, indexes of nothing, the system catalogue: what no day is responsible for.
     let fixed = (database_bytes as f64 - total(&courses)).max(0.0);
@@ -133,13 +135,13 @@ mod tests {
         let now = at(25, 12);
         let few = days(22);
         // 350 bytes in partitions, 150 in what has no days.
-        let growth = forecast(&few, now, &limits(7, None, Some(850)), 500);
+        let growth = forecast(&few, at(1, 0), now, &limits(7, None, Some(850)), 500);
         assert_eq!((growth.bytes_per_day, growth.days_measured), (Some(100), 2));
         assert_eq!(growth.steady_bytes, Some(150 + 800), "today and seven days");
         assert_eq!(growth.full_in_days, Some(4), "500 + 3 * 100 fit");
-        assert_eq!(forecast(&few, now, &limits(7, None, Some(1000)), 500).full_in_days, None);
-        assert_eq!(forecast(&few, now, &limits(7, None, Some(499)), 500).full_in_days, Some(0));
-        let capped = forecast(&few, now, &limits(7, Some(400), Some(900)), 500);
+        assert_eq!(forecast(&few, at(1, 0), now, &limits(7, None, Some(1000)), 500).full_in_days, None);
+        assert_eq!(forecast(&few, at(1, 0), now, &limits(7, None, Some(499)), 500).full_in_days, Some(0));
+        let capped = forecast(&few, at(1, 0), now, &limits(7, Some(400), Some(900)), 500);
         assert_eq!((capped.steady_bytes, capped.full_in_days), (Some(150 + 400), None));
     }
 
@@ -147,10 +149,10 @@ mod tests {
     #[test]
     fn only_whole_days_count() {
         let now = at(25, 12);
-        let none = forecast(&days(25), now, &limits(7, None, Some(1)), 500);
+        let none = forecast(&days(25), at(1, 0), now, &limits(7, None, Some(1)), 500);
         assert_eq!((none.bytes_per_day, none.full_in_days, none.steady_bytes), (None, None, None));
-        assert_eq!(forecast(&days(24), now, &limits(7, None, None), 500).days_measured, 1);
-        let many = forecast(&days(1), now, &limits(30, None, None), 5000);
+        assert_eq!(forecast(&days(24), at(1, 0), now, &limits(7, None, None), 500).days_measured, 1);
+        let many = forecast(&days(1), at(1, 0), now, &limits(30, None, None), 5000);
         assert_eq!((many.bytes_per_day, many.days_measured), (Some(100), 7));
     }
 }

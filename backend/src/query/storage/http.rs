@@ -97,9 +97,9 @@ pub(in crate::query) async fn get_storage(
     let days = days(&mut params);
     params.finish().map_err(ApiError::invalid_fields)?;
     let now = Utc::now();
-    let days = Days::until(now, days);
     let pool = &query.store.pool;
     let measured = store::measure(pool, query.statement_time()).await?;
+    let days = Days::until(now, days, measured.since);
     let samples = answer::samples(&measured, days, now);
     let deadline = Instant::now() + SAMPLING_TIME.min(query.statement_time());
     let shares = store::shares(pool, &samples, deadline).await?;
@@ -112,7 +112,13 @@ pub(in crate::query) async fn get_storage(
         },
         database_bytes: measured.database_bytes,
         bytes_max: query.limits.bytes_max,
-        growth: forecast::forecast(&measured.partitions, now, &query.limits, measured.database_bytes),
+        growth: forecast::forecast(
+            &measured.partitions,
+            measured.since,
+            now,
+            &query.limits,
+            measured.database_bytes,
+        ),
         signals: answer::signals(&measured, &query.limits),
         tables: answer::tables(&measured),
         days,

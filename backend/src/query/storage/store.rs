@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use anyhow::Context;
+use chrono::{DateTime, TimeDelta, Utc};
 use spanloom_model::api::{RetentionEvent, RetentionReason};
 use sqlx::{PgConnection, PgPool, Row};
 use tokio::time::Instant;
@@ -32,6 +33,8 @@ pub struct PlainTable {
 #[derive(Debug)]
 pub struct Measured {
     pub database_bytes: u64,
+    /// When data began.
+    pub since: DateTime<Utc>,
     pub partitions: Vec<Partition>,
     pub plain_tables: Vec<PlainTable>,
     /// Tables whose rows name their service.
@@ -44,9 +47,11 @@ pub struct Measured {
 /// Measures.
 pub async fn measure(pool: &PgPool, statement_time: Duration) -> anyhow::Result<Measured> {
     let mut tx = begin_read(pool, statement_time).await?;
+    let partitions = retention::partitions(&mut tx).await?;
     Ok(Measured {
         database_bytes: retention::database_bytes(&mut tx).await?,
-        partitions: retention::partitions(&mut tx).await?,
+        since: began(&mut tx, &partitions).await?,
+        partitions,
         plain_tables: plain_tables(&mut tx).await?,
         with_service: sqlx::query_scalar(
             "SELECT table_name FROM retained_tables
@@ -59,6 +64,15 @@ pub async fn measure(pool: &PgPool, statement_time: Duration) -> anyhow::Result<
         events: events(&mut tx).await?,
         last_reasons: last_reasons(&mut tx).await?,
     })
+}
+
+/// When the schema was made, or where the oldest partition of at most a day with rows begins: spans
+/// may be older than the schema.
+async fn began(connection: &mut PgConnection, partitions: &[Partition]) -> sqlx::Result<DateTime<Utc>> {
+    let made: DateTime<Utc> =
+        sqlx::query_scalar("SELECT min(installed_on) FROM _sqlx_migrations").fetch_one(connection).await?;
+    let is_fine = |it: &&Partition| it.heap_bytes > 0 && it.to_time - it.from_time <= TimeDelta::days(1);
+    Ok(partitions.iter().filter(is_fine).map(|it| it.from_time).fold(made, Ord::min))
 }
 
 async fn plain_tables(connection: &mut PgConnection) -> sqlx::Result<Vec<PlainTable>> {

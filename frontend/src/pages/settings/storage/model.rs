@@ -109,9 +109,9 @@ pub fn outlook(growth: &StorageGrowth, bytes_max: Option<u64>) -> (String, Strin
         ),
         (None, Some(steady)) => {
             let why = if bytes_max.is_some() {
-                "within the bound: age takes as much as comes"
+                "then as much goes as comes, within the bound"
             } else {
-                "age takes as much as comes"
+                "then as much goes as comes"
             };
             (format!("Levels off at {steady}"), why.to_owned())
         }

@@ -42,6 +42,16 @@ fn size(bytes: u64) -> impl IntoView {
     view! { <td class="num" title=exact class:faint=bytes == 0>{format::bytes(bytes)}</td> }
 }
 
+/// A cell with the database's estimate of rows; it counts a table some time after its first rows came.
+fn rows(estimate: u64, heap_bytes: u64) -> impl IntoView {
+    let (text, title) = if estimate == 0 && heap_bytes > 0 {
+        ("–".to_owned(), "not counted yet".to_owned())
+    } else {
+        (format::count(estimate as f64), format!("about {}", format::grouped(estimate)))
+    };
+    view! { <td class="num" title=title>{text}</td> }
+}
+
 /// Bytes of the tables of one kind: traces, or all metrics.
 fn part(service: &StorageService, is_trace: impl Fn(&str) -> bool, wanted: bool) -> u64 {
     service.tables.iter().filter(|it| is_trace(&it.name) == wanted).map(|it| it.bytes).sum()
@@ -101,12 +111,11 @@ pub fn tables(tables: &[StorageTable]) -> impl IntoView + use<> {
             );
             view! { <span title=title>{format!("{ratio:.1}×")}</span> }
         });
-        let rows = format!("about {}", format::grouped(table.rows_estimate));
         view! {
             <tr>
                 <td><code>{table.name.clone()}</code></td>
                 <td class="faint">{table.signal.clone()}</td>
-                <td class="num" title=rows>{format::count(table.rows_estimate as f64)}</td>
+                {rows(table.rows_estimate, table.heap_bytes)}
                 <td class="num">{(table.partitions > 0).then(|| format::grouped(table.partitions))}</td>
                 {size(table.heap_bytes)}
                 {size(table.toast_bytes)}
@@ -202,7 +211,7 @@ pub fn events(events: &[RetentionEvent]) -> impl IntoView + use<> {
                 <td><TimeCell time=Some(event.dropped_at) none="" /></td>
                 <td><code title=event.partition.clone()>{event.table.clone()}</code></td>
                 <td>{covered(event.start_time, event.end_time)}</td>
-                <td class="num">{format::count(event.rows_estimate as f64)}</td>
+                {rows(event.rows_estimate, event.bytes)}
                 {size(event.bytes)}
                 <td><span class="badge">{reason_name(event.reason)}</span></td>
             </tr>
@@ -233,7 +242,7 @@ pub fn partitions(partitions: &[StoragePartition], count: u64) -> impl IntoView 
             <tr>
                 <td><code>{partition.name.clone()}</code></td>
                 <td>{covered(partition.start_time, partition.end_time)}</td>
-                <td class="num">{format::count(partition.rows_estimate as f64)}</td>
+                {rows(partition.rows_estimate, partition.bytes)}
                 {size(partition.bytes)}
                 <td class="num">{partition.uncompressed_bytes.map(format::bytes)}</td>
             </tr>
