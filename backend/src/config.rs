@@ -16,8 +16,6 @@ use spanloom_redact::{Redactor, Rules};
 use crate::collect::receive::bucket::Rate;
 
 pub use crate::collect::queue::config::{QueueConfig, QueueKind, RabbitConfig};
-use crate::collect::queue::rabbit::Broker;
-use crate::collect::slot::SLOTS;
 use crate::roles::Roles;
 use crate::store::retention::{Limits, RetentionConfig, Signal};
 

@@ -115,7 +115,7 @@ impl Slice {
 impl Part {
     fn block(&self, hash: u64) -> usize {
         // The upper half of the hash, scaled to the number of blocks.
-        ((hash >> 32) * self.blocks.len() as u64 >> 32) as usize
+        (((hash >> 32) * self.blocks.len() as u64) >> 32) as usize
     }
 
     fn has(&self, hash: u64) -> bool {

@@ -127,6 +127,9 @@ async fn what_is_stored_is_the_set_of_what_was_sent() {
     }
 }
 
+/// Traces of the test of sampling.
+const TRACES: u64 = 800;
+
 /// One trace of three spans, of which the last fails if `error`.
 fn trace(number: u64, error: bool) -> Vec<Span> {
     let start = ago_ns(1) + number;
@@ -180,7 +183,6 @@ async fn sampling_leaves_the_counts_exact_and_survives_a_restart() {
     assert_eq!(saved.status(), StatusCode::OK);
     server.server.sampling_reaches(1).await;
 
-    const TRACES: u64 = 800;
     let traces: HashMap<u64, Vec<Span>> =
         (1..=TRACES).map(|number| (number, trace(number, number % 20 == 0))).collect();
     let first_two = |number: u64| traces[&number][..2].to_vec();

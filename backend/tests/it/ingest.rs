@@ -299,9 +299,9 @@ async fn a_full_queue_pushes_back_until_there_is_room() {
     let response = server.client.post(server.url("/api/v1/spans")).json(&native).send().await.unwrap();
     assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
     harness::allow_connections(&server, true).await;
-    assert_eq!(server.stored_spans().await, accepted as i64, "what was accepted is stored");
+    assert_eq!(server.stored_spans().await, i64::from(accepted), "what was accepted is stored");
     grpc(&server).await.export(large(100)).await.unwrap();
-    assert_eq!(server.stored_spans().await, accepted as i64 + 1);
+    assert_eq!(server.stored_spans().await, i64::from(accepted) + 1);
 }
 
 /// Catches a request that the database refuses and that stops the queue, costs other requests, or

@@ -4,6 +4,9 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::rabbit::Broker;
+use crate::collect::slot::SLOTS;
+
 /// Where accepted spans wait for the database.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -76,7 +79,7 @@ impl Default for RabbitConfig {
 }
 
 impl RabbitConfig {
-    fn validate(&self) -> anyhow::Result<()> {
+    pub(crate) fn validate(&self) -> anyhow::Result<()> {
         Broker::new(self)?;
         anyhow::ensure!(
             self.partitions > 0 && SLOTS.is_multiple_of(self.partitions),

@@ -99,15 +99,15 @@ pub async fn receive_spans(
         let spans = native::decode(list, bounds).map_err(ApiError::invalid_fields)?;
         Ok::<_, ApiError>((spans, body.len()))
     };
-    let (spans, size_bytes) = receiver.decode(decode).await.map_err(refused)??;
+    let (spans, size_bytes) = receiver.decode(decode).await.map_err(|error| refused(&error))??;
     let accepted = spans.len();
     let decoded = Decoded { spans, rejected: Rejected::default() };
     let arrived = Arrived { decoded, size_bytes };
-    receiver.accept(&client, Protocol::whole("native"), arrived).await.map_err(refused)?;
+    receiver.accept(&client, Protocol::whole("native"), arrived).await.map_err(|error| refused(&error))?;
     Ok(HttpResponse::Ok().json(Accepted { accepted }))
 }
 
-fn refused(error: SubmitError) -> ApiError {
+fn refused(error: &SubmitError) -> ApiError {
     let retry_after_seconds = error.retry_after_seconds();
     match error {
         SubmitError::Busy | SubmitError::Limited { .. } => {

@@ -43,7 +43,7 @@ use progress::{Positions, Reader};
 const DIRECT_COMPRESS_SPANS_MIN: usize = 5_000;
 
 /// An attempt that takes longer has lost its database without noticing.
-const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(60);
+const ATTEMPT_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// How long the writer waits for spans before it looks around.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -346,7 +346,7 @@ impl Writer {
             .zip(weights)
             .map(|((span, ids), weight)| Row { span, ids, weight })
             .collect();
-        Ok(batch::copy_metrics(connection, &rows).await.context("adding metrics")?)
+        batch::copy_metrics(connection, &rows).await.context("adding metrics")
     }
 
     /// Adds spans and their traces, and if `count` their metrics; notes what was dropped. Returns how

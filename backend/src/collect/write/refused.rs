@@ -28,7 +28,7 @@ pub fn keep(dir: &Path, position: u64, spans: &[Span]) {
             "spans that the database refuses were put aside"
         ),
         Err(error) => {
-            tracing::error!(spans = spans.len(), "spans that the database refuses are lost: {error}")
+            tracing::error!(spans = spans.len(), "spans that the database refuses are lost: {error}");
         }
     }
 }
