@@ -36,7 +36,7 @@ for (const colorScheme of ['dark', 'light']) {
       await expectAccessible(app);
     });
 
-    for (const section of ['', '/people', '/keys']) {
+    for (const section of ['', '/people', '/keys', '/sampling']) {
       test(`settings${section}`, async ({ app }) => {
         await app.goto(`/settings${section}`);
         await expect(app.getByRole('main')).toBeVisible();

@@ -170,7 +170,7 @@ pub fn retention(signals: &[StorageSignal]) -> impl IntoView + use<> {
                 <td class="num">{format::plural(u64::from(signal.days_max), "day")}</td>
                 <td class="num">{bound}</td>
                 <td><TimeCell time=signal.oldest none="nothing stored" /></td>
-                <td>{decided}</td>
+                <td class="words">{decided}</td>
             </tr>
         }
     };
