@@ -42,7 +42,7 @@ pub fn fitting(mut candidates: Vec<Candidate>, budget_spans: u64) -> Vec<(Candid
         }
         // The first of the others at which there is no room for this one any more.
         let first_beyond = spans_up_to.partition_point(|up_to| *up_to <= room);
-        let bound = candidates.get(first_beyond).map(|beyond| Threshold::above(candidate.randomness));
+        let bound = candidates.get(first_beyond).map(|beyond| Threshold::above(beyond.randomness));
         let threshold = bound.unwrap_or(Threshold::ALWAYS);
         if threshold.keeps(candidate.randomness) {
             fitting.push((*candidate, threshold));
