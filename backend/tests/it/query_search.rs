@@ -138,7 +138,7 @@ async fn a_search_that_runs_out_of_time_says_how_far_it_came_and_goes_on() {
     let noon_ns = |days: u64| ((ago_ns(0) / MINUTE_NS / 1440 - days) * 1440 + 720) * MINUTE_NS;
     send(&server, &[plain(1, noon_ns(3)), plain(2, noon_ns(2))]).await;
 
-    let day = chrono::DateTime::from_timestamp_nanos(noon_ns(3) as i64).format("%Y%m%d");
+    let day = chrono::DateTime::from_timestamp_nanos(noon_ns(3) as i64).format("%Y%m%d_12");
     let mut lock = server.pool().begin().await.unwrap();
     let statement = format!("LOCK TABLE spans_{day}_12 IN ACCESS EXCLUSIVE MODE");
     sqlx::raw_sql(sqlx::AssertSqlSafe(statement)).execute(&mut *lock).await.unwrap();

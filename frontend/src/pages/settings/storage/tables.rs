@@ -136,7 +136,7 @@ pub fn tables(tables: &[StorageTable]) -> impl IntoView + use<> {
                     <th scope="col">"Signal"</th>
                     <th scope="col" class="num" title="The database's estimate">"Rows ≈"</th>
                     <th scope="col" class="num">"Partitions"</th>
-                    <th scope="col" class="num">"Rows"</th>
+                    <th scope="col" class="num" title="The rows themselves">"Heap"</th>
                     <th scope="col" class="num" title="Values stored out of line; in TimescaleDB also the columnstore">"Out of line"</th>
                     <th scope="col" class="num">"Indexes"</th>
                     <th scope="col" class="num">"Bytes"</th>
@@ -181,7 +181,7 @@ pub fn retention(signals: &[StorageSignal]) -> impl IntoView + use<> {
                     <th scope="col">"Signal"</th>
                     <th scope="col" class="num">"Kept for"</th>
                     <th scope="col" class="num">"Bytes"</th>
-                    <th scope="col">"Oldest"</th>
+                    <th scope="col" title="Where the oldest partition begins">"Oldest"</th>
                     <th scope="col">"What decides"</th>
                 </tr>
             </thead>
