@@ -140,7 +140,7 @@ async fn a_search_that_runs_out_of_time_says_how_far_it_came_and_goes_on() {
 
     let day = chrono::DateTime::from_timestamp_nanos(noon_ns(3) as i64).format("%Y%m%d_12");
     let mut lock = server.pool().begin().await.unwrap();
-    let statement = format!("LOCK TABLE spans_{day}_12 IN ACCESS EXCLUSIVE MODE");
+    let statement = format!("LOCK TABLE spans_{day} IN ACCESS EXCLUSIVE MODE");
     sqlx::raw_sql(sqlx::AssertSqlSafe(statement)).execute(&mut *lock).await.unwrap();
 
     let end = chrono::DateTime::from_timestamp_nanos((noon_ns(2) + 30 * MINUTE_NS) as i64).to_rfc3339();
