@@ -242,7 +242,8 @@ fn event(log: Log) -> Event {
     let named_by = |name: &str| fields.iter().position(|(key, _)| key == name);
     let name = named_by("event").or_else(|| named_by("message")).map(|at| fields.remove(at).1);
     Event {
-        time_ns: i64::try_from(log.time_ns).unwrap_or(if log.time_ns < 0 { 0 } else { i64::MAX }),
+        // OTLP knows no time before 1970.
+        time_ns: i64::try_from(log.time_ns.max(0)).unwrap_or(i64::MAX),
         name: clean(name.map(|name| name.to_string()).unwrap_or_default()),
         attributes: attributes(fields),
         dropped_attributes_count,
