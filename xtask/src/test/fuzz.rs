@@ -20,8 +20,16 @@ const COVERAGE: &str = "--cfg fuzzing -Cpasses=sancov-module -Ccodegen-units=1 \
     -Cllvm-args=-sanitizer-coverage-pc-table \
     -Cllvm-args=-sanitizer-coverage-trace-compares";
 
-/// Bounds on one target's run: seconds in all, seconds for one input, its bytes, megabytes of memory.
-const BOUNDS: [&str; 4] = ["-max_total_time=4", "-timeout=5", "-max_len=4096", "-rss_limit_mb=1024"];
+/// Bounds on one target's run: inputs, always the same ones, so that a run that passed passes again;
+/// seconds in all, seconds for one input, its bytes, megabytes of memory.
+const BOUNDS: [&str; 6] = [
+    "-seed=1",
+    "-runs=80000",
+    "-max_total_time=20",
+    "-timeout=10",
+    "-max_len=4096",
+    "-rss_limit_mb=1024",
+];
 
 /// Of a failure's output; the input that broke the target is at the end.
 const LINES_SHOWN: usize = 60;
