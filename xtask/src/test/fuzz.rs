@@ -22,14 +22,8 @@ const COVERAGE: &str = "--cfg fuzzing -Cpasses=sancov-module -Ccodegen-units=1 \
 
 /// Bounds on one target's run: inputs, always the same ones, so that a run that passed passes again;
 /// seconds in all, seconds for one input, its bytes, megabytes of memory.
-const BOUNDS: [&str; 6] = [
-    "-seed=1",
-    "-runs=80000",
-    "-max_total_time=20",
-    "-timeout=10",
-    "-max_len=4096",
-    "-rss_limit_mb=1024",
-];
+const BOUNDS: [&str; 6] =
+    ["-seed=1", "-runs=80000", "-max_total_time=20", "-timeout=10", "-max_len=4096", "-rss_limit_mb=1024"];
 
 /// Of a failure's output; the input that broke the target is at the end.
 const LINES_SHOWN: usize = 60;

@@ -304,7 +304,7 @@ impl Writer {
         }
         metrics::counter!("spanloom_spans_looked_up_total").increment(suspects.len() as u64);
         let suspect_keys: HashSet<Key> = suspects.iter().map(|span| key(span)).collect();
-        let mut seen = lookup::stored_keys(connection, &suspects).await?;
+        let mut seen = lookup::stored_keys(connection, self.store.flavour, &suspects).await?;
         let dropped = sampled_out::keys(connection, &suspects).await?;
         if !self.selection.is_pass_through() {
             let kept = lookup::kept_weights(connection, &suspects).await?;
