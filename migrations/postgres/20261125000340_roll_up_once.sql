@@ -48,4 +48,3 @@ BEGIN
     RETURN moved_rows;
 END
 $$;
-
