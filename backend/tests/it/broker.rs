@@ -5,6 +5,7 @@ use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use lapin::{Connection, ConnectionProperties};
 use nix::sys::signal::{Signal, killpg};
@@ -73,10 +74,12 @@ impl RabbitMq {
         let url = self.url();
         let output = dir.join("output");
         until("RabbitMQ takes connections", || async {
-            let answer = Connection::connect(&url, ConnectionProperties::default()).await;
+            // Before the broker has its port, whoever has it may take the connection and say nothing.
+            let connect = Connection::connect(&url, ConnectionProperties::default());
+            let answer = tokio::time::timeout(Duration::from_secs(2), connect).await;
             let said = std::fs::read_to_string(&output).unwrap_or_default();
             assert!(!said.contains("BOOT FAILED"), "{said}");
-            answer.is_ok()
+            answer.is_ok_and(|connected| connected.is_ok())
         })
         .await;
     }
