@@ -198,6 +198,10 @@ fn read_records(
                         // The rest is in memory; do not read it twice.
                         return Ok((records, until, None));
                     }
+                    if record.position >= next_first {
+                        // Left by a write that failed; the next segment has that number for another.
+                        break;
+                    }
                     if record.position > position {
                         lost(&segment, record.position - position, 0);
                     }

@@ -173,6 +173,26 @@ async fn damage_costs_only_what_it_hit() {
     assert!(found.windows(2).all(|pair| pair[0].0 < pair[1].0));
 }
 
+/// Catches an acknowledged record that is taken for one that a failed write left behind, unanswered.
+#[tokio::test]
+async fn what_a_failed_write_left_hides_nothing() {
+    let dir = TempDir::new().unwrap();
+    let log = open_in(&dir, BOUNDS);
+    fill(&log, 0..2).await;
+    let left = log.status.0.state().segments[0].clone();
+    log.status.0.state().sealed = true;
+    fill(&log, 2..4).await;
+    assert_eq!(log.status.0.state().segments.len(), 2);
+    drop(log);
+    let mut bytes = std::fs::read(&left.path).unwrap();
+    let payload = payload::encode(&[span(1, 99)]);
+    let record = spanloom_segment::Record { position: 2, time_ns: 0, payload: &payload };
+    spanloom_segment::encode_record(&mut bytes, &record);
+    std::fs::write(&left.path, bytes).unwrap();
+    let mut log = open_in(&dir, BOUNDS);
+    assert_eq!(read(&mut log.reader).await, numbered(0..4));
+}
+
 #[tokio::test]
 async fn a_database_that_is_ahead_is_not_overtaken_by_old_numbers() {
     let dir = TempDir::new().unwrap();
