@@ -42,8 +42,6 @@ async fn stored_keys_within(
     flavour: Flavour,
     spans: &[&Span],
 ) -> anyhow::Result<Vec<Key>> {
-    let traces: HashSet<Uuid> = spans.iter().map(|span| Uuid::from_u128(span.trace_id.get())).collect();
-    let traces: Vec<Uuid> = traces.into_iter().collect();
     let span_ids: Vec<i64> = spans.iter().map(|span| span.span_id.to_i64()).collect();
     let starts = spans.iter().map(|span| span.start_ns);
     let (Some(first), Some(last)) = (starts.clone().min(), starts.max()) else {
@@ -67,7 +65,7 @@ async fn stored_keys_within(
              WHERE trace_id = ANY($1) AND span_id = ANY($2) AND start_time BETWEEN $3 AND $4"
         }
     })
-    .bind(traces)
+    .bind(traces_of(spans))
     .bind(span_ids)
     .bind(time_us(first))
     .bind(time_us(last))
@@ -87,15 +85,19 @@ pub async fn kept_weights(
     connection: &mut PgConnection,
     spans: &[&Span],
 ) -> anyhow::Result<HashMap<TraceId, f64>> {
-    let traces: HashSet<Uuid> = spans.iter().map(|span| Uuid::from_u128(span.trace_id.get())).collect();
-    let traces: Vec<Uuid> = traces.into_iter().collect();
     let rows: Vec<(Uuid, f32)> = sqlx::query_as(
         "SELECT trace_id, max(weight) FROM spans WHERE trace_id = ANY($1) GROUP BY trace_id",
     )
-    .bind(traces)
+    .bind(traces_of(spans))
     .fetch_all(connection)
     .await?;
     rows.into_iter()
         .map(|(trace, weight)| Ok((TraceId::new(trace.as_u128())?, f64::from(weight))))
         .collect()
+}
+
+/// The spans' traces, each once.
+pub fn traces_of(spans: &[&Span]) -> Vec<Uuid> {
+    let traces: HashSet<Uuid> = spans.iter().map(|span| Uuid::from_u128(span.trace_id.get())).collect();
+    traces.into_iter().collect()
 }

@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::batch::split_ns;
 use super::copy::Copy;
+use super::lookup::traces_of;
 use crate::collect::dedup::{Key, key};
 
 const COPY: &str = "COPY sampled_out (trace_id, first_start, spans) FROM STDIN (FORMAT BINARY)";
@@ -31,11 +32,9 @@ pub async fn copy(connection: &mut PgConnection, dropped: &[(TraceId, Vec<Span>)
 
 /// The keys of all dropped spans of these spans' traces.
 pub async fn keys(connection: &mut PgConnection, suspects: &[&Span]) -> sqlx::Result<HashSet<Key>> {
-    let traces: HashSet<Uuid> = suspects.iter().map(|span| Uuid::from_u128(span.trace_id.get())).collect();
-    let traces: Vec<Uuid> = traces.into_iter().collect();
     let rows: Vec<(Uuid, Vec<u8>)> =
         sqlx::query_as("SELECT trace_id, spans FROM sampled_out WHERE trace_id = ANY($1)")
-            .bind(traces)
+            .bind(traces_of(suspects))
             .fetch_all(connection)
             .await?;
     Ok(rows.iter().flat_map(|(trace_id, spans)| keys_of(*trace_id, spans)).collect())

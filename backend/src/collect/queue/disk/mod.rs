@@ -29,7 +29,7 @@ pub struct DiskBounds {
     pub bytes_max: u64,
     /// A segment is closed when it is larger than this.
     pub segment_bytes: u64,
-    /// What is kept in memory for the writer, in bytes of payload.
+    /// What is kept in memory for the writer, as [`super::memory_bytes`] counts it.
     pub memory_bytes_max: usize,
 }
 
@@ -41,11 +41,6 @@ impl DiskStatus {
     /// Bytes of all segments.
     pub fn bytes(&self) -> u64 {
         self.0.state().bytes()
-    }
-
-    /// The bound of [`Self::bytes`].
-    pub fn bytes_max(&self) -> u64 {
-        self.0.bytes_max
     }
 
     /// The position of the next record.
@@ -76,7 +71,7 @@ struct State {
     next: u64,
     /// No later record is of an earlier time.
     last_time_ns: i64,
-    /// The newest records with the sizes of their payloads, as far as there is room.
+    /// The newest records with what each occupies, as far as there is room.
     tail: VecDeque<(Record, usize)>,
     tail_bytes: usize,
 }

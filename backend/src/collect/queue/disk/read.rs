@@ -76,11 +76,6 @@ impl DiskReader {
         }
     }
 
-    /// Whether everything has been read.
-    pub fn is_at_end(&self) -> bool {
-        self.position >= self.shared.state().next
-    }
-
     /// The next records; none if nothing came in time.
     pub async fn next(&mut self, appetite: Appetite) -> anyhow::Result<Batch> {
         let started = Instant::now();
