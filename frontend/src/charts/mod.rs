@@ -1,5 +1,8 @@
 //! Charts of our own: scales are pure, drawing is SVG or canvas.
 
 pub mod bars;
+pub mod frame;
+pub mod line_chart;
+pub mod lines;
 pub mod scale;
 pub mod size;

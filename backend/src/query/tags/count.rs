@@ -17,15 +17,26 @@ pub const VALUE_CHARS_MAX: usize = 500;
 /// Attributes of the sampled spans as they are stored, and those of their processes.
 #[derive(Debug, Default)]
 pub struct Sample {
-    /// Each span's own attributes and the id of its process.
-    pub spans: Vec<(String, i32)>,
+    /// The spans.
+    pub spans: Vec<SampledSpan>,
     /// Attributes of the processes by id.
     pub resources: HashMap<i32, String>,
 }
 
-/// A sample that can be counted.
+/// A span of the sample.
+#[derive(Debug)]
+pub struct SampledSpan {
+    /// Its own attributes, as they are stored.
+    pub attributes: String,
+    /// The id of its process.
+    pub resource_id: i32,
+    /// How many spans it stands for.
+    pub weight: f32,
+}
+
+/// A sample that can be counted: each span's own attributes, its process's, and its weight.
 struct Parsed {
-    spans: Vec<(Attributes, Arc<Attributes>)>,
+    spans: Vec<(Attributes, Arc<Attributes>, f64)>,
 }
 
 impl Parsed {
@@ -39,7 +50,10 @@ impl Parsed {
         let spans = sample
             .spans
             .iter()
-            .map(|(text, resource)| Ok((read(text)?, resources.get(resource).cloned().unwrap_or_default())))
+            .map(|span| {
+                let process = resources.get(&span.resource_id).cloned().unwrap_or_default();
+                Ok((read(&span.attributes)?, process, f64::from(span.weight)))
+            })
             .collect::<anyhow::Result<_>>()?;
         Ok(Self { spans })
     }
@@ -48,17 +62,19 @@ impl Parsed {
 /// The keys that start with `prefix`, the commonest first.
 pub fn keys(sample: &Sample, prefix: &str) -> anyhow::Result<Vec<TagKey>> {
     let parsed = Parsed::new(sample)?;
-    let mut counts = HashMap::<&str, u64>::new();
-    for (own, process) in &parsed.spans {
+    let mut counts = HashMap::<&str, f64>::new();
+    for (own, process, weight) in &parsed.spans {
         let only_process = process.iter().filter(|(key, _)| own.get(key).is_none());
         for (key, _) in own.iter().chain(only_process) {
             if key.starts_with(prefix) {
-                *counts.entry(key).or_default() += 1;
+                *counts.entry(key).or_default() += weight;
             }
         }
     }
-    let mut keys: Vec<TagKey> =
-        counts.into_iter().map(|(key, spans)| TagKey { key: key.to_owned(), spans }).collect();
+    let mut keys: Vec<TagKey> = counts
+        .into_iter()
+        .map(|(key, spans)| TagKey { key: key.to_owned(), spans: spans.round() as u64 })
+        .collect();
     keys.sort_by(|a, b| b.spans.cmp(&a.spans).then_with(|| a.key.cmp(&b.key)));
     keys.truncate(KEYS_MAX);
     Ok(keys)
@@ -67,20 +83,20 @@ pub fn keys(sample: &Sample, prefix: &str) -> anyhow::Result<Vec<TagKey>> {
 /// The values under `key` that start with `prefix`, the commonest first.
 pub fn values(sample: &Sample, key: &str, prefix: &str) -> anyhow::Result<Vec<TagValue>> {
     let parsed = Parsed::new(sample)?;
-    let mut counts = HashMap::<(String, TagValueType), u64>::new();
-    for (own, process) in &parsed.spans {
+    let mut counts = HashMap::<(String, TagValueType), f64>::new();
+    for (own, process, weight) in &parsed.spans {
         let in_process = process.get(key).filter(|value| Some(*value) != own.get(key));
         for value in own.get(key).into_iter().chain(in_process) {
             let Some(value_type) = type_of(value) else { continue };
             let text = value.to_string();
             if text.starts_with(prefix) && text.chars().count() <= VALUE_CHARS_MAX {
-                *counts.entry((text, value_type)).or_default() += 1;
+                *counts.entry((text, value_type)).or_default() += weight;
             }
         }
     }
     let mut values: Vec<TagValue> = counts
         .into_iter()
-        .map(|((value, value_type), spans)| TagValue { value, value_type, spans })
+        .map(|((value, value_type), spans)| TagValue { value, value_type, spans: spans.round() as u64 })
         .collect();
     values.sort_by(|a, b| {
         b.spans.cmp(&a.spans).then_with(|| (&a.value, a.value_type).cmp(&(&b.value, b.value_type)))
@@ -106,12 +122,16 @@ fn type_of(value: &AttrValue) -> Option<TagValueType> {
 mod tests {
     use super::*;
 
+    fn span(attributes: &str, resource_id: i32, weight: f32) -> SampledSpan {
+        SampledSpan { attributes: attributes.to_owned(), resource_id, weight }
+    }
+
     fn sample() -> Sample {
         Sample {
             spans: vec![
-                (r#"{"http.method":"GET","http.status":200}"#.into(), 1),
-                (r#"{"http.method":"GET","http.status":"200"}"#.into(), 1),
-                (r#"{"host":"own","http.method":"POST"}"#.into(), 2),
+                span(r#"{"http.method":"GET","http.status":200}"#, 1, 1.0),
+                span(r#"{"http.method":"GET","http.status":"200"}"#, 1, 1.0),
+                span(r#"{"host":"own","http.method":"POST"}"#, 2, 10.0),
             ],
             resources: HashMap::from([
                 (1, r#"{"host":"a"}"#.to_owned()),
@@ -121,10 +141,10 @@ mod tests {
     }
 
     #[test]
-    fn a_key_counts_once_per_span_wherever_it_is() {
+    fn a_key_counts_once_per_span_wherever_it_is_and_as_many_as_the_span_stands_for() {
         let counts: Vec<(String, u64)> =
             keys(&sample(), "").unwrap().into_iter().map(|k| (k.key, k.spans)).collect();
-        assert_eq!(counts, [("host".into(), 3), ("http.method".into(), 3), ("http.status".into(), 2)]);
+        assert_eq!(counts, [("host".into(), 12), ("http.method".into(), 12), ("http.status".into(), 2)]);
         assert_eq!(keys(&sample(), "http.s").unwrap().len(), 1);
     }
 
@@ -138,7 +158,7 @@ mod tests {
         let host = values(&sample(), "host", "").unwrap();
         assert_eq!(
             host.iter().map(|v| (v.value.as_str(), v.spans)).collect::<Vec<_>>(),
-            [("a", 2), ("own", 1)]
+            [("own", 10), ("a", 2)]
         );
         assert_eq!(values(&sample(), "http.method", "P").unwrap().len(), 1);
     }
@@ -146,7 +166,7 @@ mod tests {
     #[test]
     fn long_values_are_left_out_instead_of_cut() {
         let long = Sample {
-            spans: vec![(format!(r#"{{"sql":"{}"}}"#, "x".repeat(VALUE_CHARS_MAX + 1)), 1)],
+            spans: vec![span(&format!(r#"{{"sql":"{}"}}"#, "x".repeat(VALUE_CHARS_MAX + 1)), 1, 1.0)],
             resources: HashMap::new(),
         };
         assert!(values(&long, "sql", "").unwrap().is_empty());

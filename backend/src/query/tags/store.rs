@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, PgPool, Postgres, QueryBuilder, Row};
 
-use super::count::Sample;
+use super::count::{Sample, SampledSpan};
 use crate::query::params::TimeRange;
 use crate::query::store::{begin_read, limit_statements, service_id, time_of_us, timed_out};
 
@@ -51,7 +51,11 @@ pub async fn sample(
         match slice(&mut tx, service, start_us, end_us, missing).await {
             Ok(rows) => {
                 for row in &rows {
-                    sample.spans.push((row.try_get(0)?, row.try_get(1)?));
+                    sample.spans.push(SampledSpan {
+                        attributes: row.try_get(0)?,
+                        resource_id: row.try_get(1)?,
+                        weight: row.try_get(2)?,
+                    });
                 }
             }
             Err(error) if timed_out(&error) => {
@@ -66,7 +70,7 @@ pub async fn sample(
         width_us = width_us.saturating_mul(4);
     }
 
-    let ids: HashSet<i32> = sample.spans.iter().map(|(_, resource)| *resource).collect();
+    let ids: HashSet<i32> = sample.spans.iter().map(|span| span.resource_id).collect();
     limit_statements(&mut tx, search_time).await?;
     let rows = sqlx::query("SELECT id, attributes FROM resources WHERE id = ANY($1)")
         .bind(ids.into_iter().collect::<Vec<i32>>())
@@ -87,7 +91,7 @@ async fn slice(
 ) -> sqlx::Result<Vec<PgRow>> {
     let mut sql = QueryBuilder::<Postgres>::new("SELECT CASE WHEN octet_length(attributes) <= ");
     sql.push_bind(ATTRIBUTE_BYTES_MAX);
-    sql.push(" THEN attributes ELSE '{}' END, resource_id FROM spans WHERE start_time >= ");
+    sql.push(" THEN attributes ELSE '{}' END, resource_id, weight FROM spans WHERE start_time >= ");
     sql.push_bind(time_of_us(start_us)).push(" AND start_time < ").push_bind(time_of_us(end_us));
     if let Some(service) = service {
         sql.push(" AND service_id = ").push_bind(service);

@@ -85,7 +85,8 @@ pub struct TagKey {
     /// The attribute's key.
     #[cfg_attr(feature = "openapi", schema(example = "http.request.method"))]
     pub key: String,
-    /// In how many of the sampled spans it occurs.
+    /// In how many spans it occurs: each of the sampled spans counts as many as it stands for where others
+    /// were dropped by sampling.
     pub spans: u64,
 }
 
@@ -128,7 +129,8 @@ pub struct TagValue {
     /// The value's type.
     #[serde(rename = "type")]
     pub value_type: TagValueType,
-    /// In how many of the sampled spans it occurs.
+    /// In how many spans it occurs: each of the sampled spans counts as many as it stands for where others
+    /// were dropped by sampling.
     pub spans: u64,
 }
 

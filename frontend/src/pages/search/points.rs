@@ -5,20 +5,8 @@ use spanloom_model::api::TraceSummary;
 
 use crate::charts::scale::{Linear, LogNs};
 use crate::components::service_color::hue;
+use crate::charts::frame::Frame;
 use crate::state::time_range::Window;
-
-/// Where the plot is inside of its element, in CSS pixels.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Frame {
-    /// Left edge.
-    pub left: f64,
-    /// Right edge.
-    pub right: f64,
-    /// Upper edge.
-    pub top: f64,
-    /// Lower edge.
-    pub bottom: f64,
-}
 
 /// A trace as drawn.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -7,7 +7,8 @@ use leptos::prelude::*;
 use spanloom_model::TraceId;
 use spanloom_model::api::TraceSummary;
 
-use super::points::{Blank, Frame, Plot, Point, shown_window};
+use super::points::{Blank, Plot, Point, shown_window};
+use crate::charts::frame::Frame;
 use crate::charts::scale::time_ticks;
 use crate::charts::size::use_size;
 use crate::components::service_chip::ServiceName;

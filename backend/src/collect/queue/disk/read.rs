@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::Context;
 use chrono::Utc;
 use spanloom_segment::{HEADER_BYTES, Step, is_cut_off, step};
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::Shared;
@@ -22,6 +23,18 @@ pub struct DiskReader {
     position: u64,
     /// Where `position` stands in which segment, if that is known.
     cursor: Option<Cursor>,
+    /// What is read from the files while the records before are written.
+    ahead: Option<Ahead>,
+}
+
+/// Records, where they end, and where in the files that is.
+type Found = (Vec<Record>, u64, Option<Cursor>);
+
+/// Reading that has begun at `position`, of about `spans_max` spans.
+struct Ahead {
+    position: u64,
+    spans_max: usize,
+    found: JoinHandle<anyhow::Result<Found>>,
 }
 
 #[derive(Clone, Copy)]
@@ -32,7 +45,7 @@ struct Cursor {
 
 impl DiskReader {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
-        Self { shared, position: 0, cursor: None }
+        Self { shared, position: 0, cursor: None, ahead: None }
     }
 
     /// Which queue this is.
@@ -55,6 +68,7 @@ impl DiskReader {
         }
         self.position = position;
         self.cursor = None;
+        self.ahead = None;
     }
 
     /// Everything before `position` is not needed any more: whole segments of it are removed.
@@ -148,15 +162,28 @@ impl DiskReader {
         batch.records.last().map_or(0, |record| record.time_ns)
     }
 
+    /// Reads at most about `spans_max` spans up to `until`, and begins to read what follows.
     async fn read_files(&mut self, until: u64, spans_max: usize) -> anyhow::Result<Vec<Record>> {
-        let shared = Arc::clone(&self.shared);
-        let (position, cursor) = (self.position, self.cursor);
-        let read = move || read_records(&shared, position, cursor, until, spans_max);
-        let (records, position, cursor) =
-            tokio::task::spawn_blocking(read).await.context("reading the queue panicked")??;
+        let fits = |ahead: &Ahead| ahead.position == self.position && ahead.spans_max <= spans_max;
+        let ahead = self.ahead.take().filter(fits);
+        let found = match ahead {
+            Some(ahead) => ahead.found,
+            None => self.begin_to_read(until, spans_max),
+        };
+        let (records, position, cursor) = found.await.context("reading the queue panicked")??;
         self.position = position;
         self.cursor = cursor;
+        if position < until {
+            let found = self.begin_to_read(until, spans_max);
+            self.ahead = Some(Ahead { position, spans_max, found });
+        }
         Ok(records)
+    }
+
+    fn begin_to_read(&self, until: u64, spans_max: usize) -> JoinHandle<anyhow::Result<Found>> {
+        let shared = Arc::clone(&self.shared);
+        let (position, cursor) = (self.position, self.cursor);
+        tokio::task::spawn_blocking(move || read_records(&shared, position, cursor, until, spans_max))
     }
 }
 
@@ -167,7 +194,7 @@ fn read_records(
     mut cursor: Option<Cursor>,
     until: u64,
     spans_max: usize,
-) -> anyhow::Result<(Vec<Record>, u64, Option<Cursor>)> {
+) -> anyhow::Result<Found> {
     let mut records = Vec::new();
     let mut spans = 0;
     while position < until && spans < spans_max {

@@ -252,3 +252,31 @@ proptest! {
         });
     }
 }
+
+/// Would catch what is read ahead being handed out twice, left out, or handed out after going back.
+#[tokio::test]
+async fn small_batches_from_the_files_are_whole_and_going_back_forgets_what_was_read_ahead() {
+    let dir = TempDir::new().unwrap();
+    let log = open_in(&dir, BOUNDS);
+    fill(&log, 0..300).await;
+    // After a restart nothing is in memory.
+    let mut log = reopen(log, &dir, BOUNDS);
+    log.reader.seek(0);
+    let small = Appetite { spans_max: 7, ..ALL };
+    let mut position = 0;
+    let mut went_back = false;
+    while position < 300 {
+        let batch = log.reader.next(small).await.unwrap();
+        let found: Vec<u64> = batch.records.iter().map(|record| record.position).collect();
+        let expected: Vec<u64> = (position..position + found.len() as u64).collect();
+        assert!(!found.is_empty());
+        assert_eq!(found, expected);
+        position += found.len() as u64;
+        if position > 150 && !went_back {
+            went_back = true;
+            position = 40;
+            log.reader.seek(40);
+        }
+    }
+    assert!(went_back);
+}
