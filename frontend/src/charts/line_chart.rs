@@ -84,8 +84,7 @@ pub fn LineChart(
         let left = node.get_untracked().map_or(0.0, |node| node.get_bounding_client_rect().left());
         frame.with_untracked(|frame| (f64::from(event.client_x()) - left).clamp(frame.left, frame.right))
     };
-    let time_at =
-        move |x: f64| plot.with_untracked(|plot| plot.as_ref().map(|plot| plot.time.value(x)));
+    let time_at = move |x: f64| plot.with_untracked(|plot| plot.as_ref().map(|plot| plot.time.value(x)));
     let on_move = move |event: web_sys::PointerEvent| {
         let x = x_of(&event);
         if let Some((start, _)) = drag.get_untracked() {

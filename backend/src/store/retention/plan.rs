@@ -119,35 +119,41 @@ pub fn plan<'a>(
 }
 
 /// What may go and has not gone yet, the oldest first.
-struct Candidates<'a>(Vec<&'a Partition>);
+struct Candidates<'a> {
+    partitions: Vec<&'a Partition>,
+    /// The newest end in each table.
+    newest: HashMap<&'a str, DateTime<Utc>>,
+}
 
 impl<'a> Candidates<'a> {
-    fn new(partitions: &'a [Partition], now: DateTime<Utc>) -> Self {
+    fn new(all: &'a [Partition], now: DateTime<Utc>) -> Self {
         let mut newest = HashMap::<&str, DateTime<Utc>>::new();
-        for partition in partitions {
+        for partition in all {
             let time = newest.entry(&partition.table).or_insert(partition.to_time);
             *time = partition.to_time.max(*time);
         }
-        let may_go = |it: &&Partition| {
-            it.to_time <= now - it.age_min
-                && newest.get(it.table.as_str()).is_some_and(|it_| it.to_time < *it_)
-        };
-        let mut candidates: Vec<&Partition> = partitions.iter().filter(may_go).collect();
-        candidates.sort_by(|a, b| (a.to_time, &a.table).cmp(&(b.to_time, &b.table)));
-        Self(candidates)
+        let mut partitions: Vec<&Partition> =
+            all.iter().filter(|it| it.to_time <= now - it.age_min).collect();
+        partitions.sort_by(|a, b| (a.to_time, &a.table).cmp(&(b.to_time, &b.table)));
+        Self { partitions, newest }
     }
 
     fn take(&mut self, mut which: impl FnMut(&Partition) -> bool) -> Vec<&'a Partition> {
-        self.0.extract_if(.., |it| which(it)).collect()
+        self.partitions.extract_if(.., |it| which(it)).collect()
     }
 
     /// Takes the oldest of a signal until there is no excess, or nothing that ends before `until`.
-    /// What ends at the same time goes together: a trace's rows are in several tables.
+    /// What ends at the same time goes together: a trace's rows are in several tables. The newest of
+    /// a table, which is being written, only goes by age.
     fn shrink(&mut self, signal: Signal, until: DateTime<Utc>, excess: &mut u64, plan: &mut Plan<'a>) {
+        let newest = self.newest.clone();
+        let may_go = |it: &Partition| {
+            it.signal == signal && newest.get(it.table.as_str()).is_some_and(|end| it.to_time < *end)
+        };
         while *excess > 0 {
-            let oldest = self.0.iter().find(|it| it.signal == signal).map(|it| it.to_time);
+            let oldest = self.partitions.iter().find(|it| may_go(it)).map(|it| it.to_time);
             let Some(oldest) = oldest.filter(|time| *time <= until) else { return };
-            for partition in self.take(|it| it.signal == signal && it.to_time == oldest) {
+            for partition in self.take(|it| may_go(it) && it.to_time == oldest) {
                 *excess = excess.saturating_sub(partition.bytes());
                 plan.doomed.push((partition, Reason::Bytes));
             }
@@ -238,8 +244,18 @@ mod tests {
         let found = plan(&traces(6), now(), &limits(1, Some(1), None), 0).unmet;
         assert_eq!(found, [("storage.retention.traces.bytes_max".to_owned(), 19)]);
         // Where nothing has arrived lately the newest partition has ended, and is the open one still.
+        let quiet = [partition("spans", Signal::Traces, 12), partition("spans", Signal::Traces, 18)];
+        assert_eq!(names(&plan(&quiet, now(), &limits(1, Some(1), None), 0)), ["spans@18 bytes"]);
+    }
+
+    // Catches data that stays beyond its age for ever where nothing newer arrives.
+    #[test]
+    fn age_takes_the_newest_partition_too() {
         let quiet = [partition("spans", Signal::Traces, 48), partition("spans", Signal::Traces, 54)];
-        assert_eq!(names(&plan(&quiet, now(), &limits(1, Some(1), None), 0)), ["spans@54 age"]);
+        assert_eq!(
+            names(&plan(&quiet, now(), &limits(1, None, None), 0)),
+            ["spans@54 age", "spans@48 age"]
+        );
     }
 
     // Catches aggregates that are emptied because their parts went too early.

@@ -3,9 +3,9 @@
 
 use spanloom_model::api::TraceSummary;
 
+use crate::charts::frame::Frame;
 use crate::charts::scale::{Linear, LogNs};
 use crate::components::service_color::hue;
-use crate::charts::frame::Frame;
 use crate::state::time_range::Window;
 
 /// A trace as drawn.
