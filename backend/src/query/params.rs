@@ -29,6 +29,22 @@ impl TimeRange {
     }
 }
 
+/// A window of whole minutes.
+#[derive(Debug, Clone, Copy)]
+pub struct Window {
+    /// Inclusive.
+    pub start: DateTime<Utc>,
+    /// Exclusive.
+    pub end: DateTime<Utc>,
+}
+
+impl Window {
+    /// How long it is.
+    pub fn seconds(self) -> f64 {
+        (self.end - self.start).num_seconds() as f64
+    }
+}
+
 /// The parameters of a request that have not been read yet, and what is wrong with the others.
 #[derive(Debug, Default)]
 pub struct Params {

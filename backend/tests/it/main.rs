@@ -15,6 +15,7 @@ mod identity;
 mod ingest;
 mod jobs;
 mod load;
+mod metrics;
 mod migrations;
 mod openapi;
 mod operate;

@@ -35,6 +35,13 @@ impl Histogram {
         *self.counts.entry(bucket).or_default() += count;
     }
 
+    /// Adds the spans of another histogram.
+    pub fn merge(&mut self, other: &Self) {
+        for (&bucket, &count) in &other.counts {
+            self.add(bucket, count);
+        }
+    }
+
     /// Adds one duration.
     pub fn record(&mut self, duration_ns: i64) {
         self.add(bucket_of(duration_ns), 1.0);
@@ -67,6 +74,18 @@ impl Histogram {
     }
 }
 
+/// Which part of the spans in `bucket` lasts at most `limit_ns`, 0 to 1: durations are taken to be spread
+/// evenly over the logarithm within a bucket, as [`Histogram::quantile`] does.
+pub fn share_within(bucket: i16, limit_ns: f64) -> f64 {
+    if bucket == ZERO_BUCKET {
+        return 1.0;
+    }
+    if limit_ns <= 0.0 {
+        return 0.0;
+    }
+    (limit_ns.ln() / GROWTH.ln() - f64::from(bucket)).clamp(0.0, 1.0)
+}
+
 fn at(bucket: i16, within: f64) -> f64 {
     if bucket == ZERO_BUCKET { 0.0 } else { GROWTH.powf(f64::from(bucket) + within) }
 }
@@ -86,6 +105,16 @@ mod tests {
     #[test]
     fn an_empty_histogram_has_no_quantile() {
         assert_eq!(Histogram::default().quantile(0.5), None);
+    }
+
+    // Catches a threshold that counts a whole bucket in or out, and limits of nothing.
+    #[test]
+    fn a_limit_divides_the_bucket_it_lies_in() {
+        let bucket = bucket_of(1_000_000);
+        let (start, end) = (at(bucket, 0.0), at(bucket, 1.0));
+        assert!((share_within(bucket, (start * end).sqrt()) - 0.5).abs() < 1e-6);
+        assert_eq!((share_within(bucket, start * 0.9), share_within(bucket, end * 1.1)), (0.0, 1.0));
+        assert_eq!((share_within(ZERO_BUCKET, 0.0), share_within(0, 0.0)), (1.0, 0.0));
     }
 
     proptest! {

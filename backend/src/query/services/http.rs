@@ -4,11 +4,11 @@ use actix_web::{HttpRequest, get, web};
 use chrono::DateTime;
 use spanloom_model::api::{OperationsResponse, ServicesResponse};
 
-use super::store::{self, Window};
+use super::store;
 use crate::identity::extract::Viewer;
 use crate::query::Query;
 use crate::query::http::{ReadErrors, query_params};
-use crate::query::params::{Params, check_text, now_ns};
+use crate::query::params::{Params, Window, check_text, now_ns};
 use crate::query::traces::params::SERVICE_CHARS_MAX;
 use crate::web::{ApiError, ApiResult};
 

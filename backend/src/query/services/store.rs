@@ -3,28 +3,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
 use spanloom_model::SpanKind;
 use spanloom_model::api::{OperationSummary, ServiceSummary};
 use sqlx::{PgPool, Row};
 
 use super::red::{Red, ServiceRed};
+use crate::query::params::Window;
 use crate::query::store::{begin_read, operation_names, service_id, service_names};
-
-/// A window of whole minutes.
-#[derive(Debug, Clone, Copy)]
-pub struct Window {
-    /// Inclusive.
-    pub start: DateTime<Utc>,
-    /// Exclusive.
-    pub end: DateTime<Utc>,
-}
-
-impl Window {
-    fn seconds(self) -> f64 {
-        (self.end - self.start).num_seconds() as f64
-    }
-}
 
 /// Services that were active in the window, by name.
 pub async fn services(

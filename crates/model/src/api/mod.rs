@@ -4,6 +4,7 @@
 //! the field's name; absent means `null` or missing.
 
 mod identity;
+mod metrics;
 mod problem;
 mod sampling;
 mod services;
@@ -14,6 +15,7 @@ pub use identity::{
     ApiKey, ApiKeyCreated, ApiKeyRequest, KeyScope, LoginRequest, PasswordChange, Role, Session, User,
     UserChange, UserRequest,
 };
+pub use metrics::{Metric, MetricComparison, MetricLabels, MetricSeries, MetricsResponse};
 pub use problem::{FieldError, Problem};
 pub use sampling::{
     CompositePart, HeadSampling, HeadService, KeptCount, PolicyDryRun, SamplingChange, SamplingDryRun,

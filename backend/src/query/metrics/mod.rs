@@ -1,0 +1,6 @@
+//! Metrics over time: rate, errors and durations of spans, grouped and filtered.
+
+mod cells;
+pub mod http;
+mod params;
+mod store;

@@ -1,0 +1,216 @@
+//! The operations of a service: which are called most, fail most, last longest.
+
+use std::cmp::Ordering;
+
+use leptos::prelude::*;
+use spanloom_model::SpanKind;
+use spanloom_model::api::OperationSummary;
+
+use crate::components::sort_header::{SortButton, Sorted};
+use crate::format;
+use crate::state::query::Query;
+use crate::state::range::{use_change_query, use_range};
+
+/// A column of the table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Column {
+    Name,
+    Kind,
+    Rate,
+    Errors,
+    P50,
+    P95,
+    P99,
+    Time,
+}
+
+const COLUMNS: [(Column, &str, &str, &str); 8] = [
+    (Column::Name, "name", "Operation", "The span's name"),
+    (Column::Kind, "kind", "Kind", "The span's kind"),
+    (Column::Rate, "rate", "Rate", "Spans per second"),
+    (Column::Errors, "errors", "Errors", "Share of them with status error"),
+    (Column::P50, "p50", "p50", "Median duration"),
+    (Column::P95, "p95", "p95", "95 of 100 were at most this long"),
+    (Column::P99, "p99", "p99", "99 of 100 were at most this long"),
+    (Column::Time, "time", "Time", "Rate times median duration: where the service's time goes, relatively"),
+];
+
+/// The order of the rows, as the URL says it: `rate` is up, `-rate` is down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Order {
+    column: Column,
+    down: bool,
+}
+
+impl Order {
+    fn parse(text: Option<&str>) -> Self {
+        let text = text.unwrap_or("-time");
+        let (name, down) = text.strip_prefix('-').map_or((text, false), |name| (name, true));
+        let column = COLUMNS.into_iter().find(|(_, known, ..)| *known == name);
+        column.map_or(Self { column: Column::Time, down: true }, |(column, ..)| Self { column, down })
+    }
+
+    fn name(self) -> String {
+        let known = COLUMNS.into_iter().find(|(column, ..)| *column == self.column);
+        format!("{}{}", if self.down { "-" } else { "" }, known.map_or("", |(_, name, ..)| name))
+    }
+
+    /// After a click on a heading: the other way round, or by that column, the worst first.
+    fn clicked(self, column: Column) -> Self {
+        let by_text = matches!(column, Column::Name | Column::Kind);
+        let down = if self.column == column { !self.down } else { !by_text };
+        Self { column, down }
+    }
+
+    fn sorted(self, column: Column) -> Sorted {
+        match (self.column == column, self.down) {
+            (false, _) => Sorted::No,
+            (true, false) => Sorted::Up,
+            (true, true) => Sorted::Down,
+        }
+    }
+
+    /// Equal rows stay in the order of their names either way.
+    fn compare(self, a: &OperationSummary, b: &OperationSummary) -> Ordering {
+        let by_column = match self.column {
+            Column::Name => a.name.cmp(&b.name),
+            Column::Kind => kind_name(a.kind).cmp(kind_name(b.kind)),
+            Column::Rate => a.red.rate_per_second.total_cmp(&b.red.rate_per_second),
+            Column::Errors => a.red.error_rate.total_cmp(&b.red.error_rate),
+            Column::P50 => a.red.p50_ns.total_cmp(&b.red.p50_ns),
+            Column::P95 => a.red.p95_ns.total_cmp(&b.red.p95_ns),
+            Column::P99 => a.red.p99_ns.total_cmp(&b.red.p99_ns),
+            Column::Time => time_share(a).total_cmp(&time_share(b)),
+        };
+        let by_column = if self.down { by_column.reverse() } else { by_column };
+        by_column.then_with(|| a.name.cmp(&b.name)).then_with(|| a.kind.cmp(&b.kind))
+    }
+}
+
+fn time_share(operation: &OperationSummary) -> f64 {
+    operation.red.rate_per_second * operation.red.p50_ns
+}
+
+fn kind_name(kind: SpanKind) -> &'static str {
+    match kind {
+        SpanKind::Unspecified => "unspecified",
+        SpanKind::Internal => "internal",
+        SpanKind::Server => "server",
+        SpanKind::Client => "client",
+        SpanKind::Producer => "producer",
+        SpanKind::Consumer => "consumer",
+    }
+}
+
+/// The table. A row leads to the traces with that operation.
+#[component]
+pub fn Operations(
+    /// `service.name`.
+    service: Memo<String>,
+    /// None until they are loaded.
+    operations: Memo<Option<Vec<OperationSummary>>>,
+) -> impl IntoView {
+    let range = use_range();
+    let change = StoredValue::new_local(use_change_query());
+    let order = Memo::new(move |_| range.query.with(|query| Order::parse(query.get("sort"))));
+    let rows = Memo::new(move |_| {
+        let mut rows = operations.get().unwrap_or_default();
+        rows.sort_by(|a, b| order.get().compare(a, b));
+        rows
+    });
+    let heading = move |(column, _, label, title): (Column, &'static str, &'static str, &'static str)| {
+        let sorted = Signal::derive(move || order.get().sorted(column));
+        let sort = Callback::new(move |()| {
+            let next = order.get_untracked().clicked(column).name();
+            change.with_value(|change| change(&|query| query.set("sort", next.clone())));
+        });
+        let is_number = !matches!(column, Column::Name | Column::Kind);
+        view! {
+            <th scope="col" class:num=is_number aria-sort=move || sorted.get().aria()>
+                <SortButton label=label title=title sorted=sorted sort=sort />
+            </th>
+        }
+    };
+    let body = move || {
+        let rows = rows.get();
+        let time: f64 = rows.iter().map(time_share).sum();
+        rows.iter().map(|operation| row(service, operation, time)).collect_view()
+    };
+    view! {
+        <table class="table operations">
+            <thead>
+                <tr>{COLUMNS.into_iter().map(heading).collect_view()}</tr>
+            </thead>
+            <tbody>{body}</tbody>
+        </table>
+    }
+}
+
+fn row(service: Memo<String>, operation: &OperationSummary, time: f64) -> impl IntoView + use<> {
+    let range = use_range();
+    let red = operation.red;
+    let name = operation.name.clone();
+    let href = move || {
+        let query = Query::default().with("service", service.get()).with("operation", name.clone());
+        range.href_with("/traces", query)
+    };
+    let has_errors = red.error_rate > 0.0;
+    let share = if time > 0.0 { time_share(operation) / time } else { 0.0 };
+    let width = format!("{:.1}%", share * 100.0);
+    let spans = format!("{} spans", format::grouped(red.count.round() as u64));
+    view! {
+        <tr>
+            <td><a class="row-name clip" href=href title=operation.name.clone()>{operation.name.clone()}</a></td>
+            <td class="faint">{kind_name(operation.kind)}</td>
+            <td class="num" title=spans>{format::rate(red.rate_per_second)}</td>
+            <td class="num" class:error-text=has_errors class:faint=!has_errors>
+                {has_errors.then_some("● ")}
+                {format::percent(red.error_rate)}
+            </td>
+            <td class="num">{format::duration_f64(red.p50_ns)}</td>
+            <td class="num">{format::duration_f64(red.p95_ns)}</td>
+            <td class="num">{format::duration_f64(red.p99_ns)}</td>
+            <td class="num">
+                <span class="cell-bar" aria-hidden="true"><i style:width=width></i></span>
+                <span class="cell-num">{format::percent(share)}</span>
+            </td>
+        </tr>
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use spanloom_model::api::RedSummary;
+
+    fn operation(name: &str, kind: SpanKind, rate: f64, p50_ns: f64) -> OperationSummary {
+        let red = RedSummary { rate_per_second: rate, p50_ns, ..RedSummary::default() };
+        OperationSummary { name: name.to_owned(), kind, red }
+    }
+
+    // Catches a default order that hides where the time goes, and equal rows that jump.
+    #[test]
+    fn where_the_time_goes_comes_first_and_equal_rows_stay_by_name() {
+        let mut rows = [
+            operation("b", SpanKind::Server, 1.0, 10.0),
+            operation("a", SpanKind::Server, 1.0, 10.0),
+            operation("slow", SpanKind::Client, 0.5, 100.0),
+        ];
+        let mut names = |order: &str| {
+            rows.sort_by(|a, b| Order::parse(Some(order)).compare(a, b));
+            rows.iter().map(|row| row.name.clone()).collect::<Vec<_>>()
+        };
+        assert_eq!(names("-time"), ["slow", "a", "b"]);
+        assert_eq!(names("-rate"), ["a", "b", "slow"]);
+        assert_eq!(names("kind"), ["slow", "a", "b"]);
+        assert_eq!(names("nonsense"), ["slow", "a", "b"]);
+    }
+
+    #[test]
+    fn an_order_survives_the_url_and_a_second_click_turns_it_around() {
+        let order = Order::parse(None).clicked(Column::Errors);
+        assert_eq!(Order::parse(Some(&order.name())), order);
+        assert_eq!(order.clicked(Column::Errors).name(), "errors");
+        assert_eq!(order.clicked(Column::Name).name(), "name");
+    }
+}
