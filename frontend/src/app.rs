@@ -10,6 +10,7 @@ use crate::pages::login::LoginPage;
 use crate::pages::not_found::NotFoundPage;
 use crate::pages::search::SearchPage;
 use crate::pages::search::memory::SearchMemory;
+use crate::pages::service::ServicePage;
 use crate::pages::services::ServicesPage;
 use crate::pages::settings::SettingsPage;
 use crate::pages::trace::TracePage;
@@ -44,6 +45,7 @@ fn Pages() -> impl IntoView {
             <Route path=path!("/login") view=|| view! { <LoginPage /> }.into_any() />
             <ParentRoute path=path!("") view=|| view! { <Shell /> }.into_any()>
                 <Route path=path!("/") view=|| view! { <ServicesPage /> }.into_any() />
+                <Route path=path!("/services/:service") view=|| view! { <ServicePage /> }.into_any() />
                 <Route path=path!("/traces") view=|| view! { <SearchPage /> }.into_any() />
                 <Route path=path!("/traces/:trace_id") view=|| view! { <TracePage /> }.into_any() />
                 <Route path=path!("/settings/:section?") view=|| view! { <SettingsPage /> }.into_any() />

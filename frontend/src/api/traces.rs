@@ -10,7 +10,8 @@ use super::client::{Signal, get};
 use crate::state::query::{Query, encode};
 use crate::state::time_range::Window;
 
-fn window_query(window: Window) -> Query {
+/// A query with the window's times.
+pub fn window_query(window: Window) -> Query {
     Query::default()
         .with("startTime", window.start_us().to_string())
         .with("endTime", window.end_us().to_string())

@@ -5,7 +5,7 @@ use leptos::html;
 use leptos::prelude::*;
 
 use super::frame::Frame;
-use super::lines::{Line, LinePlot, Steps, Stroke, Unit};
+use super::lines::{Line, LinePlot, Steps, Unit};
 use super::scale::time_ticks;
 use super::size::use_size;
 use crate::format;
@@ -338,9 +338,4 @@ fn tooltip(data: &ChartData, at: usize, unit: Unit, x: f64, width: f64) -> impl 
             {rows.collect_view()}
         </div>
     }
-}
-
-/// A line of errors, or one of the palette's: shorthand for charts of a few lines.
-pub fn line(name: &str, stroke: Stroke, values: Vec<Option<f64>>) -> Line {
-    Line { name: name.to_owned(), stroke, values }
 }

@@ -4,6 +4,7 @@ pub mod connect;
 pub mod login;
 pub mod not_found;
 pub mod search;
+pub mod service;
 pub mod services;
 pub mod settings;
 pub mod trace;

@@ -17,10 +17,10 @@ use crate::pages::connect::ConnectGuide;
 use crate::state::find::score;
 use crate::state::load::load;
 use crate::state::page::{Crumb, KeyHelp, use_page};
-use crate::state::query::Query;
+use crate::state::query::encode;
 use crate::state::range::{RangeState, use_change_query, use_range};
 
-const KEYS: &[KeyHelp] = &[("j k", "Next, previous service"), ("Enter", "Its traces")];
+const KEYS: &[KeyHelp] = &[("j k", "Next, previous service"), ("Enter", "Opens it")];
 
 /// A column of the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -138,7 +138,7 @@ pub fn ServicesPage() -> impl IntoView {
         let name = rows
             .with_untracked(|rows| rows.as_ref().and_then(|rows| rows.get(at).map(|row| row.name.clone())));
         if let Some(name) = name {
-            navigate(&untrack(|| traces_of(range, &name)), NavigateOptions::default());
+            navigate(&untrack(|| page_of(range, &name)), NavigateOptions::default());
         }
     });
     list_keys(
@@ -185,9 +185,9 @@ pub fn ServicesPage() -> impl IntoView {
     }
 }
 
-/// The search for a service's traces, with the page's time range; tracks it.
-fn traces_of(range: RangeState, service: &str) -> String {
-    range.href_with("/traces", Query::default().with("service", service))
+/// The page of a service, with the page's time range; tracks it.
+fn page_of(range: RangeState, service: &str) -> String {
+    range.href(&format!("/services/{}", encode(service)))
 }
 
 fn show_row(at: usize) {
@@ -268,12 +268,12 @@ fn row(
     let go = move |event: web_sys::MouseEvent| {
         // The link deals with clicks on itself and with those that open a tab.
         if !event.default_prevented() && !event.ctrl_key() && !event.meta_key() && event.button() == 0 {
-            navigate(&untrack(|| traces_of(range, &to)), NavigateOptions::default());
+            navigate(&untrack(|| page_of(range, &to)), NavigateOptions::default());
         }
     };
     let href = {
         let name = name.clone();
-        move || traces_of(range, &name)
+        move || page_of(range, &name)
     };
     let has_errors = red.error_rate > 0.0;
     let spans = format!("{} spans", format::grouped(red.count.round() as u64));
