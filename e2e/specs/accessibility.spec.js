@@ -21,6 +21,13 @@ for (const colorScheme of ['dark', 'light']) {
       await expectAccessible(app);
     });
 
+    test('service', async ({ api, app }) => {
+      await checkoutTrace(api, 'broken');
+      await app.goto('/services/gateway');
+      await expect(app.getByRole('table')).toBeVisible();
+      await expectAccessible(app);
+    });
+
     test('search', async ({ api, app }) => {
       await checkoutTrace(api, 'broken');
       await app.goto('/traces?service=gateway');

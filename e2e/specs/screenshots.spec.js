@@ -41,6 +41,9 @@ for (const colorScheme of ['dark', 'light']) {
         await app.goto('/');
         await expect(app.getByRole('link', { name: 'gateway', exact: true })).toBeVisible();
         await shoot(app, 'services');
+        await app.goto('/services/gateway');
+        await expect(app.getByRole('table')).toBeVisible();
+        await shoot(app, 'service');
         await app.goto('/traces');
         await expect(app.getByRole('list', { name: 'Traces' }).getByRole('listitem').nth(3)).toBeVisible();
         await shoot(app, 'search');

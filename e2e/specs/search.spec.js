@@ -10,6 +10,7 @@ test('from the services to the traces of one', async ({ api, app }) => {
   const row = app.getByRole('row').filter({ has: app.getByRole('link', { name: 'orders', exact: true }) });
   await expect(row).toBeVisible();
   await row.getByRole('link', { name: 'orders', exact: true }).click();
+  await app.getByRole('link', { name: 'Traces', exact: true }).last().click();
   await expect(app).toHaveURL(/\/traces\?.*service=orders/);
   await expect(results(app).first()).toContainText('gateway');
   await expect(results(app).first()).toContainText('GET /checkout/:item');

@@ -98,7 +98,7 @@ pub fn ServicePage() -> impl IntoView {
     };
     view! {
         <div class="toolbar service-head">
-            <h1>{move || view! { <ServiceName name=service.get() /> }}</h1>
+            <strong class="service-title">{move || view! { <ServiceName name=service.get() /> }}</strong>
             {move || metrics.value.get().map(|answer| summary(&answer))}
             <span class="head-links">
                 <a class="button small" href=failed>"Failed traces"</a>
