@@ -52,7 +52,7 @@ test('a service has charts that tell one moment together, zoom, and show a line 
   await app.keyboard.press('Escape');
   await expect(app.locator('.crosshair')).toHaveCount(0);
 
-  const legend = app.getByRole('button', { name: 'p99' });
+  const legend = app.locator('.line-legend').getByRole('button', { name: 'p99' });
   await legend.click();
   await expect(chart(app, 'Duration').locator('path.line')).toHaveCount(1);
   await legend.click();
