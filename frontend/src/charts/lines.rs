@@ -142,7 +142,7 @@ impl LinePlot {
     }
 
     /// The line as the data of an SVG path. A missing value is a gap, not a zero; a value between two
-    /// gaps is a dot (a stroke of no length with round ends).
+    /// gaps is a dash of three pixels, for a dot of a line's width is not seen.
     pub fn path(&self, values: &[Option<f64>]) -> String {
         let mut path = String::new();
         let mut is_drawing = false;
@@ -157,7 +157,7 @@ impl LinePlot {
             let _ = match (is_drawing, next_is_missing) {
                 (true, _) => write!(path, "L{x:.1} {y:.1}"),
                 (false, false) => write!(path, "M{x:.1} {y:.1}"),
-                (false, true) => write!(path, "M{x:.1} {y:.1}h0"),
+                (false, true) => write!(path, "M{:.1} {y:.1}h3", x - 1.5),
             };
             is_drawing = true;
         }
@@ -179,10 +179,10 @@ mod tests {
 
     // Catches a gap that is drawn as zero or bridged, which would hide an outage.
     #[test]
-    fn missing_values_are_gaps_and_lonely_ones_are_dots() {
+    fn missing_values_are_gaps_and_lonely_ones_are_dashes() {
         let values = [Some(100.0), Some(0.0), None, Some(50.0)];
         let plot = plot(&values, Unit::PerSecond);
-        assert_eq!(plot.path(&values), "M100.0 10.0L200.0 110.0M400.0 60.0h0");
+        assert_eq!(plot.path(&values), "M100.0 10.0L200.0 110.0M398.5 60.0h3");
         assert_eq!(plot.path(&[None, None]), "");
     }
 
