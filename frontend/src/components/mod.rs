@@ -14,6 +14,7 @@ pub mod service_chip;
 pub mod service_color;
 pub mod shell;
 pub mod sort_header;
+pub mod sort_order;
 pub mod states;
 pub mod time_cell;
 pub mod time_range_picker;

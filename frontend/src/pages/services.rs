@@ -10,7 +10,7 @@ use spanloom_model::api::ServiceSummary;
 use crate::api;
 use crate::components::list_keys::list_keys;
 use crate::components::service_chip::ServiceName;
-use crate::components::sort_header::{SortButton, Sorted};
+use crate::components::sort_order::{Columns, Heading, Order, headings};
 use crate::components::states::{EmptyState, ErrorBar, ErrorState, SkeletonRows};
 use crate::format;
 use crate::pages::connect::ConnectGuide;
@@ -18,7 +18,7 @@ use crate::state::find::score;
 use crate::state::load::load;
 use crate::state::page::{Crumb, KeyHelp, use_page};
 use crate::state::query::encode;
-use crate::state::range::{RangeState, use_change_query, use_range};
+use crate::state::range::{RangeState, use_range};
 
 const KEYS: &[KeyHelp] = &[("j k", "Next, previous service"), ("Enter", "Opens it")];
 
@@ -33,84 +33,56 @@ enum Column {
     P99,
 }
 
-const COLUMNS: [(Column, &str, &str, &str); 6] = [
-    (Column::Name, "name", "Service", "service.name"),
-    (
-        Column::Rate,
-        "rate",
-        "Rate",
-        "Calls per second: spans of kind server and consumer; of services without such, all spans",
-    ),
-    (Column::Errors, "errors", "Errors", "Share of these spans with status error"),
-    (Column::P50, "p50", "p50", "Median duration"),
-    (Column::P95, "p95", "p95", "95 of 100 were at most this long"),
-    (Column::P99, "p99", "p99", "99 of 100 were at most this long"),
-];
+impl Columns for Column {
+    const HEADINGS: &'static [Heading<Self>] = &[
+        Heading { column: Self::Name, name: "name", label: "Service", title: "service.name" },
+        Heading {
+            column: Self::Rate,
+            name: "rate",
+            label: "Rate",
+            title: "Calls per second: spans of kind server and consumer; of services without such, all spans",
+        },
+        Heading {
+            column: Self::Errors,
+            name: "errors",
+            label: "Errors",
+            title: "Share of these spans with status error",
+        },
+        Heading { column: Self::P50, name: "p50", label: "p50", title: "Median duration" },
+        Heading { column: Self::P95, name: "p95", label: "p95", title: "95 of 100 were at most this long" },
+        Heading { column: Self::P99, name: "p99", label: "p99", title: "99 of 100 were at most this long" },
+    ];
+    const DEFAULT: Self = Self::Rate;
 
-/// The order of the rows, as the URL says it: `rate` is up, `-rate` is down.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Order {
-    column: Column,
-    down: bool,
-}
-
-impl Order {
-    fn parse(text: Option<&str>) -> Self {
-        let (name, down) = match text.unwrap_or("-rate") {
-            text if text.starts_with('-') => (&text[1..], true),
-            text => (text, false),
-        };
-        let column = COLUMNS.into_iter().find(|(_, known, ..)| *known == name);
-        column.map_or(Self { column: Column::Rate, down: true }, |(column, ..)| Self { column, down })
-    }
-
-    fn name(self) -> String {
-        let name = COLUMNS
-            .into_iter()
-            .find(|(column, ..)| *column == self.column)
-            .map_or("", |(_, name, ..)| name);
-        if self.down { format!("-{name}") } else { name.to_owned() }
-    }
-
-    /// After a click on a heading: the other way round, or by that column, the worst first.
-    fn clicked(self, column: Column) -> Self {
-        let down = if self.column == column { !self.down } else { column != Column::Name };
-        Self { column, down }
-    }
-
-    fn sorted(self, column: Column) -> Sorted {
-        match (self.column == column, self.down) {
-            (false, _) => Sorted::No,
-            (true, false) => Sorted::Up,
-            (true, true) => Sorted::Down,
-        }
-    }
-
-    fn compare(self, a: &ServiceSummary, b: &ServiceSummary) -> Ordering {
-        let key = |service: &ServiceSummary| match self.column {
-            Column::Name => 0.0,
-            Column::Rate => service.red.rate_per_second,
-            Column::Errors => service.red.error_rate,
-            Column::P50 => service.red.p50_ns,
-            Column::P95 => service.red.p95_ns,
-            Column::P99 => service.red.p99_ns,
-        };
-        let by_column = key(a).total_cmp(&key(b));
-        let by_name = a.name.cmp(&b.name);
-        match (self.column, self.down) {
-            (Column::Name, false) => by_name,
-            (Column::Name, true) => by_name.reverse(),
-            // Equal rows stay in the order of their names either way.
-            (_, false) => by_column.then(by_name),
-            (_, true) => by_column.reverse().then(by_name),
-        }
+    fn is_text(self) -> bool {
+        self == Self::Name
     }
 }
 
-fn arranged(services: &[ServiceSummary], filter: &str, order: Order) -> Vec<ServiceSummary> {
+fn compare(order: Order<Column>, a: &ServiceSummary, b: &ServiceSummary) -> Ordering {
+    let key = |service: &ServiceSummary| match order.column {
+        Column::Name => 0.0,
+        Column::Rate => service.red.rate_per_second,
+        Column::Errors => service.red.error_rate,
+        Column::P50 => service.red.p50_ns,
+        Column::P95 => service.red.p95_ns,
+        Column::P99 => service.red.p99_ns,
+    };
+    let by_column = key(a).total_cmp(&key(b));
+    let by_name = a.name.cmp(&b.name);
+    match (order.column, order.down) {
+        (Column::Name, false) => by_name,
+        (Column::Name, true) => by_name.reverse(),
+        // Equal rows stay in the order of their names either way.
+        (_, false) => by_column.then(by_name),
+        (_, true) => by_column.reverse().then(by_name),
+    }
+}
+
+fn arranged(services: &[ServiceSummary], filter: &str, order: Order<Column>) -> Vec<ServiceSummary> {
     let mut rows: Vec<ServiceSummary> =
         services.iter().filter(|service| score(&service.name, filter).is_some()).cloned().collect();
-    rows.sort_by(|a, b| order.compare(a, b));
+    rows.sort_by(|a, b| compare(order, a, b));
     rows
 }
 
@@ -213,24 +185,10 @@ fn NoServices() -> impl IntoView {
 #[component]
 fn ServiceTable(
     rows: Memo<Option<Vec<ServiceSummary>>>,
-    order: Memo<Order>,
+    order: Memo<Order<Column>>,
     filter: RwSignal<String>,
     selected: RwSignal<Option<usize>>,
 ) -> impl IntoView {
-    let change = use_change_query();
-    let change = StoredValue::new_local(change);
-    let heading = move |(column, _, label, title): (Column, &'static str, &'static str, &'static str)| {
-        let sorted = Signal::derive(move || order.get().sorted(column));
-        let sort = Callback::new(move |()| {
-            let next = order.get_untracked().clicked(column).name();
-            change.with_value(|change| change(&|query| query.set("sort", next.clone())));
-        });
-        view! {
-            <th scope="col" class:num=column != Column::Name aria-sort=move || sorted.get().aria()>
-                <SortButton label=label title=title sorted=sorted sort=sort />
-            </th>
-        }
-    };
     let body = move || {
         let rows = rows.get().unwrap_or_default();
         if rows.is_empty() {
@@ -246,7 +204,7 @@ fn ServiceTable(
     view! {
         <table class="table services">
             <thead>
-                <tr>{COLUMNS.into_iter().map(heading).collect_view()}</tr>
+                {headings(order)}
             </thead>
             <tbody>{body}</tbody>
         </table>
@@ -334,7 +292,7 @@ mod tests {
 
     #[test]
     fn an_order_survives_the_url_and_a_second_click_turns_it_around() {
-        let order = Order::parse(None).clicked(Column::P95);
+        let order = Order::<Column>::parse(None).clicked(Column::P95);
         assert_eq!(Order::parse(Some(&order.name())), order);
         assert_eq!(order.name(), "-p95");
         assert_eq!(order.clicked(Column::P95).name(), "p95");

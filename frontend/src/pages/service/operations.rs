@@ -6,10 +6,10 @@ use leptos::prelude::*;
 use spanloom_model::SpanKind;
 use spanloom_model::api::OperationSummary;
 
-use crate::components::sort_header::{SortButton, Sorted};
+use crate::components::sort_order::{Columns, Heading, Order, headings};
 use crate::format;
 use crate::state::query::Query;
-use crate::state::range::{use_change_query, use_range};
+use crate::state::range::use_range;
 
 /// A column of the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,67 +24,48 @@ enum Column {
     Time,
 }
 
-const COLUMNS: [(Column, &str, &str, &str); 8] = [
-    (Column::Name, "name", "Operation", "The span's name"),
-    (Column::Kind, "kind", "Kind", "The span's kind"),
-    (Column::Rate, "rate", "Rate", "Spans per second"),
-    (Column::Errors, "errors", "Errors", "Share of them with status error"),
-    (Column::P50, "p50", "p50", "Median duration"),
-    (Column::P95, "p95", "p95", "95 of 100 were at most this long"),
-    (Column::P99, "p99", "p99", "99 of 100 were at most this long"),
-    (Column::Time, "time", "Time", "Rate times median duration: where the service's time goes, relatively"),
-];
+impl Columns for Column {
+    const HEADINGS: &'static [Heading<Self>] = &[
+        Heading { column: Self::Name, name: "name", label: "Operation", title: "The span's name" },
+        Heading { column: Self::Kind, name: "kind", label: "Kind", title: "The span's kind" },
+        Heading { column: Self::Rate, name: "rate", label: "Rate", title: "Spans per second" },
+        Heading {
+            column: Self::Errors,
+            name: "errors",
+            label: "Errors",
+            title: "Share of them with status error",
+        },
+        Heading { column: Self::P50, name: "p50", label: "p50", title: "Median duration" },
+        Heading { column: Self::P95, name: "p95", label: "p95", title: "95 of 100 were at most this long" },
+        Heading { column: Self::P99, name: "p99", label: "p99", title: "99 of 100 were at most this long" },
+        Heading {
+            column: Self::Time,
+            name: "time",
+            label: "Time",
+            title: "Rate times median duration: where the service's time goes, relatively",
+        },
+    ];
+    const DEFAULT: Self = Self::Time;
 
-/// The order of the rows, as the URL says it: `rate` is up, `-rate` is down.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Order {
-    column: Column,
-    down: bool,
+    fn is_text(self) -> bool {
+        matches!(self, Self::Name | Self::Kind)
+    }
 }
 
-impl Order {
-    fn parse(text: Option<&str>) -> Self {
-        let text = text.unwrap_or("-time");
-        let (name, down) = text.strip_prefix('-').map_or((text, false), |name| (name, true));
-        let column = COLUMNS.into_iter().find(|(_, known, ..)| *known == name);
-        column.map_or(Self { column: Column::Time, down: true }, |(column, ..)| Self { column, down })
-    }
-
-    fn name(self) -> String {
-        let known = COLUMNS.into_iter().find(|(column, ..)| *column == self.column);
-        format!("{}{}", if self.down { "-" } else { "" }, known.map_or("", |(_, name, ..)| name))
-    }
-
-    /// After a click on a heading: the other way round, or by that column, the worst first.
-    fn clicked(self, column: Column) -> Self {
-        let by_text = matches!(column, Column::Name | Column::Kind);
-        let down = if self.column == column { !self.down } else { !by_text };
-        Self { column, down }
-    }
-
-    fn sorted(self, column: Column) -> Sorted {
-        match (self.column == column, self.down) {
-            (false, _) => Sorted::No,
-            (true, false) => Sorted::Up,
-            (true, true) => Sorted::Down,
-        }
-    }
-
-    /// Equal rows stay in the order of their names either way.
-    fn compare(self, a: &OperationSummary, b: &OperationSummary) -> Ordering {
-        let by_column = match self.column {
-            Column::Name => a.name.cmp(&b.name),
-            Column::Kind => kind_name(a.kind).cmp(kind_name(b.kind)),
-            Column::Rate => a.red.rate_per_second.total_cmp(&b.red.rate_per_second),
-            Column::Errors => a.red.error_rate.total_cmp(&b.red.error_rate),
-            Column::P50 => a.red.p50_ns.total_cmp(&b.red.p50_ns),
-            Column::P95 => a.red.p95_ns.total_cmp(&b.red.p95_ns),
-            Column::P99 => a.red.p99_ns.total_cmp(&b.red.p99_ns),
-            Column::Time => time_share(a).total_cmp(&time_share(b)),
-        };
-        let by_column = if self.down { by_column.reverse() } else { by_column };
-        by_column.then_with(|| a.name.cmp(&b.name)).then_with(|| a.kind.cmp(&b.kind))
-    }
+/// Equal rows stay in the order of their names either way.
+fn compare(order: Order<Column>, a: &OperationSummary, b: &OperationSummary) -> Ordering {
+    let by_column = match order.column {
+        Column::Name => a.name.cmp(&b.name),
+        Column::Kind => kind_name(a.kind).cmp(kind_name(b.kind)),
+        Column::Rate => a.red.rate_per_second.total_cmp(&b.red.rate_per_second),
+        Column::Errors => a.red.error_rate.total_cmp(&b.red.error_rate),
+        Column::P50 => a.red.p50_ns.total_cmp(&b.red.p50_ns),
+        Column::P95 => a.red.p95_ns.total_cmp(&b.red.p95_ns),
+        Column::P99 => a.red.p99_ns.total_cmp(&b.red.p99_ns),
+        Column::Time => time_share(a).total_cmp(&time_share(b)),
+    };
+    let by_column = if order.down { by_column.reverse() } else { by_column };
+    by_column.then_with(|| a.name.cmp(&b.name)).then_with(|| a.kind.cmp(&b.kind))
 }
 
 fn time_share(operation: &OperationSummary) -> f64 {
@@ -111,26 +92,12 @@ pub fn Operations(
     operations: Memo<Option<Vec<OperationSummary>>>,
 ) -> impl IntoView {
     let range = use_range();
-    let change = StoredValue::new_local(use_change_query());
     let order = Memo::new(move |_| range.query.with(|query| Order::parse(query.get("sort"))));
     let rows = Memo::new(move |_| {
         let mut rows = operations.get().unwrap_or_default();
-        rows.sort_by(|a, b| order.get().compare(a, b));
+        rows.sort_by(|a, b| compare(order.get(), a, b));
         rows
     });
-    let heading = move |(column, _, label, title): (Column, &'static str, &'static str, &'static str)| {
-        let sorted = Signal::derive(move || order.get().sorted(column));
-        let sort = Callback::new(move |()| {
-            let next = order.get_untracked().clicked(column).name();
-            change.with_value(|change| change(&|query| query.set("sort", next.clone())));
-        });
-        let is_number = !matches!(column, Column::Name | Column::Kind);
-        view! {
-            <th scope="col" class:num=is_number aria-sort=move || sorted.get().aria()>
-                <SortButton label=label title=title sorted=sorted sort=sort />
-            </th>
-        }
-    };
     let body = move || {
         let rows = rows.get();
         let time: f64 = rows.iter().map(time_share).sum();
@@ -139,7 +106,7 @@ pub fn Operations(
     view! {
         <table class="table operations">
             <thead>
-                <tr>{COLUMNS.into_iter().map(heading).collect_view()}</tr>
+                {headings(order)}
             </thead>
             <tbody>{body}</tbody>
         </table>
@@ -197,7 +164,7 @@ mod tests {
             operation("slow", SpanKind::Client, 0.5, 100.0),
         ];
         let mut names = |order: &str| {
-            rows.sort_by(|a, b| Order::parse(Some(order)).compare(a, b));
+            rows.sort_by(|a, b| compare(Order::parse(Some(order)), a, b));
             rows.iter().map(|row| row.name.clone()).collect::<Vec<_>>()
         };
         assert_eq!(names("-time"), ["slow", "a", "b"]);
@@ -208,7 +175,7 @@ mod tests {
 
     #[test]
     fn an_order_survives_the_url_and_a_second_click_turns_it_around() {
-        let order = Order::parse(None).clicked(Column::Errors);
+        let order = Order::<Column>::parse(None).clicked(Column::Errors);
         assert_eq!(Order::parse(Some(&order.name())), order);
         assert_eq!(order.clicked(Column::Errors).name(), "errors");
         assert_eq!(order.clicked(Column::Name).name(), "name");
