@@ -69,31 +69,21 @@ impl Cell {
     }
 }
 
-/// The steps of one group.
-#[derive(Debug, Clone)]
-pub struct GroupCells {
-    cells: BTreeMap<usize, Cell>,
-    total: Cell,
-}
+/// The steps of one group, those that have spans.
+#[derive(Debug, Clone, Default)]
+pub struct GroupCells(BTreeMap<usize, Cell>);
 
 impl GroupCells {
-    /// Without spans.
-    pub fn new() -> Self {
-        Self { cells: BTreeMap::new(), total: Cell::default() }
-    }
-
     /// Adds spans of one step.
     pub fn add(&mut self, count: &Count, apdex_ns: f64) {
-        self.cells.entry(count.step).or_default().add(count, apdex_ns);
-        self.total.add(count, apdex_ns);
+        self.0.entry(count.step).or_default().add(count, apdex_ns);
     }
 
     /// Adds another group's spans.
     pub fn merge(&mut self, other: Self) {
-        for (step, cell) in other.cells {
-            self.cells.entry(step).or_default().merge(&cell);
+        for (step, cell) in other.0 {
+            self.0.entry(step).or_default().merge(&cell);
         }
-        self.total.merge(&other.total);
     }
 
     /// Every metric that was asked for. A step that is not over yet counts as long as it has lasted.
@@ -105,17 +95,21 @@ impl GroupCells {
         now_s: i64,
     ) -> Vec<MetricSeries> {
         let none = Cell::default();
+        let mut total = Cell::default();
+        for cell in self.0.values() {
+            total.merge(cell);
+        }
         let seconds = |start_s: i64, end_s: i64| (end_s.min(now_s) - start_s).max(1) as f64;
         let series = |&metric: &Metric| {
             let point = |step: i64| {
                 let start_s = steps.start_s + step * steps.step_s;
-                let cell = self.cells.get(&(step as usize)).unwrap_or(&none);
+                let cell = self.0.get(&(step as usize)).unwrap_or(&none);
                 cell.value(metric, seconds(start_s, start_s + steps.step_s))
             };
             MetricSeries {
                 metric,
                 labels: labels.clone(),
-                total: self.total.value(metric, seconds(steps.start_s, steps.end_s())),
+                total: total.value(metric, seconds(steps.start_s, steps.end_s())),
                 points: (0..steps.count).map(point).collect(),
             }
         };
@@ -143,7 +137,7 @@ mod tests {
     }
 
     fn points(counts: &[(usize, i64, bool)], metric: Metric, now_s: i64) -> Vec<Option<f64>> {
-        let mut cells = GroupCells::new();
+        let mut cells = GroupCells::default();
         for &(step, duration_ns, is_error) in counts {
             let bucket = bucket_of(duration_ns);
             cells

@@ -114,7 +114,7 @@ async fn series(
     let found = store::count(&query.store.pool, question, steps, query.statement_time()).await?;
     let Found::Groups(mut groups) = found else { return Err(too_many(steps)) };
     if question.groups.is_empty() && groups.is_empty() {
-        groups = BTreeMap::from([(MetricLabels::default(), GroupCells::new())]);
+        groups = BTreeMap::from([(MetricLabels::default(), GroupCells::default())]);
     }
     Ok(groups.iter().flat_map(|(labels, cells)| cells.series(labels, question, steps, now_s)).collect())
 }

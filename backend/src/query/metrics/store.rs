@@ -82,7 +82,7 @@ pub async fn count(
         if groups.len() >= groups_max && !groups.contains_key(&key) {
             return Ok(Found::TooMany);
         }
-        groups.entry(key).or_insert_with(GroupCells::new).add(&count_of(&row)?, question.apdex_ns);
+        groups.entry(key).or_default().add(&count_of(&row)?, question.apdex_ns);
     }
     drop(rows);
     Ok(Found::Groups(labelled(&mut tx, groups).await?))
@@ -179,7 +179,7 @@ async fn labelled(
     };
     let services = service_names(db, &ids(|key| key.service)).await?;
     let operations = operation_names(db, &ids(|key| key.operation)).await?;
-    let mut labelled = BTreeMap::new();
+    let mut labelled = BTreeMap::<MetricLabels, GroupCells>::new();
     for (key, cells) in groups {
         let labels = MetricLabels {
             service: key.service.and_then(|id| services.get(&id).cloned()),
@@ -189,7 +189,7 @@ async fn labelled(
             version: key.version,
         };
         // Operations of several services share a name; by name they are one group.
-        labelled.entry(labels).or_insert_with(GroupCells::new).merge(cells);
+        labelled.entry(labels).or_default().merge(cells);
     }
     Ok(labelled)
 }
