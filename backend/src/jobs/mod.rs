@@ -35,6 +35,8 @@ pub enum Job {
     Partitions,
     /// Drops what is too old or too much.
     Retention,
+    /// Joins the two ends of calls between services.
+    PairEdges,
 }
 
 impl Job {
@@ -44,12 +46,13 @@ impl Job {
             Self::RollUp => "roll up",
             Self::Partitions => "partitions",
             Self::Retention => "retention",
+            Self::PairEdges => "pair edges",
         }
     }
 
     fn every(self) -> Duration {
         match self {
-            Self::RollUp => Duration::from_secs(20),
+            Self::RollUp | Self::PairEdges => Duration::from_secs(20),
             Self::Partitions => Duration::from_mins(30),
             Self::Retention => Duration::from_mins(2),
         }
@@ -58,7 +61,7 @@ impl Job {
 
 /// Runs all jobs until the token is cancelled.
 pub async fn run(store: Store, limits: Limits, stop: CancellationToken) {
-    let jobs = [Job::Partitions, Job::Retention, Job::RollUp];
+    let jobs = [Job::Partitions, Job::Retention, Job::RollUp, Job::PairEdges];
     futures::future::join_all(jobs.map(|job| repeat(job, &store, &limits, &stop))).await;
 }
 
@@ -104,6 +107,9 @@ pub async fn turn(job: Job, store: &Store, limits: &Limits) -> anyhow::Result<bo
     match job {
         Job::RollUp => {
             upkeep::roll_up(&mut transaction).await?;
+        }
+        Job::PairEdges => {
+            upkeep::pair_edges(&mut transaction).await?;
         }
         Job::Partitions => upkeep::prepare_partitions(&mut transaction, Utc::now()).await?,
         Job::Retention => {

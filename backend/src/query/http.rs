@@ -5,7 +5,7 @@ use actix_web::web;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::params::Params;
-use super::{metrics, services, storage, tags, traces};
+use super::{dependencies, metrics, services, storage, tags, traces};
 use crate::web::problem_docs::error_responses;
 use crate::web::{ApiError, ApiResult};
 
@@ -19,7 +19,10 @@ pub fn routes(cfg: &mut ServiceConfig) {
         .service(metrics::http::get_metrics)
         .service(tags::http::list_tag_keys)
         .service(tags::http::list_tag_values)
-        .service(storage::http::get_storage);
+        .service(storage::http::get_storage)
+        .service(dependencies::http::get_dependencies)
+        .service(dependencies::http::get_paths)
+        .service(dependencies::http::get_impact);
 }
 
 /// The query string, name by name.

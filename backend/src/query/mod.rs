@@ -3,6 +3,7 @@
 //! Each domain has an `http.rs` (parameters, documentation), a `store.rs` (SQL) and pure code
 //! between the two. Every statement runs in a read-only transaction with a time limit.
 
+pub mod dependencies;
 pub mod http;
 pub mod metrics;
 mod params;

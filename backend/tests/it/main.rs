@@ -7,6 +7,7 @@
 mod bench;
 mod broker;
 mod crash;
+mod dependencies;
 mod embedded;
 mod exact;
 mod formats;

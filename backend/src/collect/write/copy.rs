@@ -85,6 +85,11 @@ impl CopyBuffer {
         self.bytes.extend_from_slice(&(-1_i32).to_be_bytes());
     }
 
+    /// boolean
+    pub fn bool(&mut self, value: bool) {
+        self.field(&[u8::from(value)]);
+    }
+
     /// smallint
     pub fn i16(&mut self, value: i16) {
         self.field(&value.to_be_bytes());

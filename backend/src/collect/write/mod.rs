@@ -8,7 +8,9 @@
 mod batch;
 mod copy;
 mod dimensions;
+mod edges;
 mod lookup;
+mod peer;
 mod progress;
 mod refused;
 mod sampled_out;
@@ -353,7 +355,8 @@ impl Writer {
             .zip(weights)
             .map(|((span, ids), weight)| Row { span, ids, weight })
             .collect();
-        batch::copy_metrics(connection, &rows).await.context("adding metrics")
+        let bytes = batch::copy_metrics(connection, &rows).await.context("adding metrics")?;
+        Ok(bytes + edges::copy(connection, &rows).await.context("adding calls")?)
     }
 
     /// Adds spans and their traces, and if `count` their metrics; notes what was dropped. Returns how
@@ -398,6 +401,7 @@ impl Writer {
         bytes += batch::copy_traces(connection, &rows).await.context("adding traces")?;
         if count {
             bytes += batch::copy_metrics(connection, &rows).await.context("adding metrics")?;
+            bytes += edges::copy(connection, &rows).await.context("adding calls")?;
         }
         Ok(bytes)
     }

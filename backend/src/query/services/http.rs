@@ -15,7 +15,7 @@ use crate::web::{ApiError, ApiResult};
 const MINUTE_NS: i64 = 60_000_000_000;
 
 /// Numbers are kept by minute: the window is the range in whole minutes.
-fn window(params: &mut Params) -> Window {
+pub(in crate::query) fn window(params: &mut Params) -> Window {
     let range = params.range(now_ns());
     let start = range.start_ns.div_euclid(MINUTE_NS);
     let end = range.end_ns.div_euclid(MINUTE_NS) + i64::from(range.end_ns.rem_euclid(MINUTE_NS) > 0);

@@ -1,5 +1,5 @@
 //! Services and operations with rate, errors and duration.
 
 pub mod http;
-mod red;
+pub(in crate::query) mod red;
 mod store;

@@ -3,6 +3,7 @@
 //! Conventions: JSON in camelCase; times RFC 3339 with nanoseconds, or integers whose unit ends
 //! the field's name; absent means `null` or missing.
 
+mod dependencies;
 mod identity;
 mod metrics;
 mod problem;
@@ -11,6 +12,10 @@ mod services;
 mod storage;
 mod traces;
 
+pub use dependencies::{
+    DependenciesResponse, DependencyEdge, DependencyGraph, DependencyImpact, DependencyImpactResponse,
+    DependencyKind, DependencyNode, DependencyNodeType, DependencyPathsResponse,
+};
 pub use identity::{
     ApiKey, ApiKeyCreated, ApiKeyRequest, KeyScope, LoginRequest, PasswordChange, Role, Session, User,
     UserChange, UserRequest,

@@ -1,0 +1,353 @@
+//! Calls between services, noted before sampling: those whose two spans are in one batch are counted,
+//! the ends of all others wait in the database for `pair_edges()`.
+//!
+//! A call arrives as a span of kind server or consumer and belongs to whoever made the span that it
+//! names as its parent or, for a consumer, in a link. That span is a client's or producer's, or one of
+//! another service; below other spans of the same service is work, not a call. Databases and queues send
+//! no spans: the client's span alone is the call. A client of anything else is a call of the host that it
+//! names if no service answers in time.
+
+use foldhash::{HashMap, HashMapExt as _, HashSet};
+use spanloom_model::api::DependencyKind;
+use spanloom_model::{Span, SpanId, SpanKind, SpanStatus, TraceId, histogram};
+use sqlx::PgConnection;
+
+use super::batch::{Row, split_ns};
+use super::copy::Copy;
+use super::peer::{kind_of_arrival, peer};
+
+const COPY_PARTS: &str = "COPY edge_parts (minute, caller_id, callee_id, node, kind, is_error, bucket, \
+    call_count, duration_ns_sum) FROM STDIN (FORMAT BINARY)";
+const COPY_HALVES: &str = "COPY edge_halves (trace_id, span_id, is_caller, minute, service_id, node, kind, \
+    is_error, bucket, weight, duration_ns) FROM STDIN (FORMAT BINARY)";
+
+const MINUTE_US: i64 = 60_000_000;
+
+/// Links of a consumer that are followed.
+const LINKS_MAX: usize = 128;
+
+/// `callee_id` of what is no service.
+const NO_SERVICE: i32 = 0;
+
+type SpanKey = (TraceId, SpanId);
+
+/// What some calls have in common.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Edge {
+    minute_us: i64,
+    caller: i32,
+    callee: i32,
+    node: String,
+    kind: DependencyKind,
+    is_error: bool,
+    bucket: i16,
+}
+
+/// One end of a call.
+struct Half<'a> {
+    row: &'a Row<'a>,
+    /// The calling span.
+    key: SpanKey,
+    is_caller: bool,
+    /// Caller: what it calls if no service answers.
+    node: String,
+    kind: DependencyKind,
+}
+
+/// What a batch tells of calls.
+#[derive(Default)]
+struct Found<'a> {
+    /// Count and duration in nanoseconds.
+    calls: HashMap<Edge, (f64, f64)>,
+    halves: Vec<Half<'a>>,
+}
+
+/// A span that others of the batch name as their cause.
+#[derive(Clone, Copy)]
+struct Caller {
+    service: i32,
+    /// Whether it is a client's or producer's span.
+    is_call: bool,
+}
+
+/// Counts the calls among the spans and notes single ends; returns how many bytes that were.
+pub async fn copy(connection: &mut PgConnection, rows: &[Row<'_>]) -> sqlx::Result<usize> {
+    let found = find(rows);
+    let mut bytes = 0;
+    if !found.calls.is_empty() {
+        let mut copy = Copy::begin(&mut *connection, COPY_PARTS).await?;
+        for (edge, (count, duration_ns)) in &found.calls {
+            copy.buffer.row(9);
+            copy.buffer.timestamp_us(edge.minute_us);
+            copy.buffer.i32(edge.caller);
+            copy.buffer.i32(edge.callee);
+            copy.buffer.text(&edge.node);
+            copy.buffer.i16(edge.kind.number());
+            copy.buffer.bool(edge.is_error);
+            copy.buffer.i16(edge.bucket);
+            copy.buffer.f64(*count);
+            copy.buffer.f64(*duration_ns);
+        }
+        bytes += copy.finish().await?;
+    }
+    if !found.halves.is_empty() {
+        let mut copy = Copy::begin(connection, COPY_HALVES).await?;
+        for Half { row, key, is_caller, node, kind } in &found.halves {
+            copy.buffer.row(11);
+            copy.buffer.uuid(key.0.get());
+            copy.buffer.i64(key.1.to_i64());
+            copy.buffer.bool(*is_caller);
+            copy.buffer.timestamp_us(minute_us(row.span));
+            copy.buffer.i32(row.ids.service);
+            copy.buffer.text(node);
+            copy.buffer.i16(kind.number());
+            copy.buffer.bool(row.span.status == SpanStatus::Error);
+            copy.buffer.i16(histogram::bucket_of(row.span.duration_ns));
+            copy.buffer.f64(row.weight);
+            copy.buffer.i64(row.span.duration_ns);
+        }
+        bytes += copy.finish().await?;
+    }
+    Ok(bytes)
+}
+
+fn minute_us(span: &Span) -> i64 {
+    let start_us = split_ns(span.start_ns).0;
+    start_us - start_us.rem_euclid(MINUTE_US)
+}
+
+fn find<'a>(rows: &'a [Row<'a>]) -> Found<'a> {
+    let callers = callers(rows);
+    let mut found = Found::default();
+    let mut answered: HashSet<SpanKey> = HashSet::default();
+    for row in rows.iter().filter(|row| is_arrival(row.span)) {
+        let kind = kind_of_arrival(&row.span.attributes, row.span.kind == SpanKind::Consumer);
+        for key in causes(row.span) {
+            match callers.get(&key).copied().flatten() {
+                Some(caller) if caller.is_call || caller.service != row.ids.service => {
+                    found.count(row, caller.service, row.ids.service, String::new(), kind);
+                    answered.insert(key);
+                }
+                // Work within a service.
+                Some(_) => {}
+                None => found.halves.push(Half { row, key, is_caller: false, node: String::new(), kind }),
+            }
+        }
+    }
+    for row in rows.iter().filter(|row| is_call(row.span)) {
+        found.departure(row, answered.contains(&(row.span.trace_id, row.span.span_id)));
+    }
+    found
+}
+
+impl<'a> Found<'a> {
+    /// Adds a call whose callee's side is `row`, or the caller's where no service is called.
+    fn count(&mut self, row: &Row, caller: i32, callee: i32, node: String, kind: DependencyKind) {
+        let edge = Edge {
+            minute_us: minute_us(row.span),
+            caller,
+            callee,
+            node,
+            kind,
+            is_error: row.span.status == SpanStatus::Error,
+            bucket: histogram::bucket_of(row.span.duration_ns),
+        };
+        let (count, duration_ns) = self.calls.entry(edge).or_default();
+        *count += row.weight;
+        *duration_ns += row.span.duration_ns as f64 * row.weight;
+    }
+
+    /// Takes a client's or producer's span.
+    fn departure(&mut self, row: &'a Row<'a>, is_answered: bool) {
+        let (kind, mut node) =
+            peer(&row.span.attributes).unwrap_or((DependencyKind::External, String::new()));
+        match kind {
+            DependencyKind::Database => {
+                return self.count(row, row.ids.service, NO_SERVICE, node, kind);
+            }
+            DependencyKind::Messaging => {
+                self.count(row, row.ids.service, NO_SERVICE, std::mem::take(&mut node), kind);
+            }
+            // A request has one answer; a message may still be consumed by others.
+            _ if is_answered && row.span.kind == SpanKind::Client => return,
+            _ if is_answered => node.clear(),
+            _ => {}
+        }
+        let key = (row.span.trace_id, row.span.span_id);
+        self.halves.push(Half { row, key, is_caller: true, node, kind });
+    }
+}
+
+fn is_arrival(span: &Span) -> bool {
+    matches!(span.kind, SpanKind::Server | SpanKind::Consumer)
+}
+
+fn is_call(span: &Span) -> bool {
+    matches!(span.kind, SpanKind::Client | SpanKind::Producer)
+}
+
+/// The spans that an arrival names as its cause, each once.
+fn causes(span: &Span) -> Vec<SpanKey> {
+    let parent = span.parent_span_id.map(|parent| (span.trace_id, parent));
+    let mut causes: Vec<SpanKey> = parent.into_iter().collect();
+    if span.kind == SpanKind::Consumer {
+        for link in span.links.iter().take(LINKS_MAX) {
+            let key = (link.trace_id, link.span_id);
+            if !causes.contains(&key) {
+                causes.push(key);
+            }
+        }
+    }
+    causes
+}
+
+/// The spans of the batch that arrivals name; none where it is not in the batch.
+fn callers(rows: &[Row<'_>]) -> HashMap<SpanKey, Option<Caller>> {
+    let mut callers: HashMap<SpanKey, Option<Caller>> = HashMap::new();
+    for row in rows.iter().filter(|row| is_arrival(row.span)) {
+        callers.extend(causes(row.span).into_iter().map(|key| (key, None)));
+    }
+    if callers.is_empty() {
+        return callers;
+    }
+    for row in rows {
+        let Some(caller) = callers.get_mut(&(row.span.trace_id, row.span.span_id)) else { continue };
+        // Of two with one id, as clients and servers of some formats share it, the one that calls.
+        if caller.is_none_or(|known| !known.is_call) {
+            *caller = Some(Caller { service: row.ids.service, is_call: is_call(row.span) });
+        }
+    }
+    callers
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use spanloom_model::{AttrValue, Attributes, Link};
+
+    use super::super::dimensions::Ids;
+    use super::*;
+    use crate::collect::testing::span;
+
+    fn of(id: u64, parent: Option<u64>, kind: SpanKind, attributes: &[(&str, &str)]) -> Span {
+        let pairs = attributes.iter().map(|&(key, value)| (key.to_owned(), AttrValue::from(value)));
+        let parent_span_id = parent.map(|parent| SpanId::new(parent).unwrap());
+        Span { parent_span_id, kind, attributes: pairs.collect::<Attributes>(), ..span(1, id) }
+    }
+
+    fn row(span: &Span, service: i32) -> Row<'_> {
+        Row { span, ids: Ids { service, operation: 1, resource: 1, scope: 1 }, weight: 2.0 }
+    }
+
+    /// Calls as caller, callee, node, kind, count; halves as calling span, whether caller, node.
+    type Told = (Vec<(i32, i32, String, DependencyKind, f64)>, Vec<(u64, bool, String)>);
+
+    fn tell(spans: &[(Span, i32)]) -> Told {
+        let rows: Vec<Row> = spans.iter().map(|(span, service)| row(span, *service)).collect();
+        let found = find(&rows);
+        let mut calls: Vec<_> = found
+            .calls
+            .into_iter()
+            .map(|(edge, (count, _))| (edge.caller, edge.callee, edge.node, edge.kind, count))
+            .collect();
+        calls.sort_by_key(|call| (call.0, call.1));
+        let halves = found.halves.into_iter().map(|half| (half.key.1.get(), half.is_caller, half.node));
+        (calls, halves.collect())
+    }
+
+    fn text(text: &str) -> String {
+        text.to_owned()
+    }
+
+    // Catches a pair that is also noted as halves, and the order of spans mattering.
+    #[test]
+    fn a_pair_in_one_batch_is_a_call_and_no_half() {
+        let client = (of(1, None, SpanKind::Client, &[("server.address", "b.internal")]), 10);
+        let server = (of(2, Some(1), SpanKind::Server, &[("rpc.system", "grpc")]), 20);
+        let expected = (vec![(10, 20, text(""), DependencyKind::Rpc, 2.0)], vec![]);
+        assert_eq!(tell(&[client.clone(), server.clone()]), expected);
+        assert_eq!(tell(&[server, client]), expected);
+    }
+
+    // Catches ends that are lost between batches, or lose what they call.
+    #[test]
+    fn what_is_alone_waits() {
+        let client = of(1, None, SpanKind::Client, &[("server.address", "b.internal")]);
+        assert_eq!(tell(&[(client, 10)]), (vec![], vec![(1, true, text("b.internal"))]));
+        let server = of(2, Some(1), SpanKind::Server, &[]);
+        assert_eq!(tell(&[(server, 20)]), (vec![], vec![(1, false, text(""))]));
+        let root = of(2, None, SpanKind::Server, &[]);
+        assert_eq!(tell(&[(root, 20)]), (vec![], vec![]), "nobody that we know called");
+    }
+
+    // Catches work within a service that counts as a call of itself, and a real one that does not.
+    #[test]
+    fn a_service_calls_itself_only_through_a_client() {
+        let inner = (of(1, None, SpanKind::Internal, &[]), 10);
+        let server = (of(2, Some(1), SpanKind::Server, &[]), 10);
+        assert_eq!(tell(&[inner, server.clone()]), (vec![], vec![]));
+        let client = (of(1, None, SpanKind::Client, &[]), 10);
+        assert_eq!(tell(&[client, server.clone()]).0, [(10, 10, text(""), DependencyKind::Http, 2.0)]);
+        let other = (of(1, None, SpanKind::Internal, &[]), 30);
+        assert_eq!(tell(&[other, server]).0, [(30, 10, text(""), DependencyKind::Http, 2.0)]);
+    }
+
+    // Catches databases that wait for an answer that never comes.
+    #[test]
+    fn a_database_is_called_at_once() {
+        let query =
+            of(1, None, SpanKind::Client, &[("db.system.name", "postgresql"), ("db.namespace", "shop")]);
+        let call = (10, 0, text("postgresql/shop"), DependencyKind::Database, 2.0);
+        assert_eq!(tell(&[(query, 10)]), (vec![call], vec![]));
+    }
+
+    // Catches messages that are counted for the link and for the parent, or for one consumer only.
+    #[test]
+    fn messages_reach_their_queue_and_every_consumer() {
+        let publish = of(
+            1,
+            None,
+            SpanKind::Producer,
+            &[("messaging.system", "kafka"), ("messaging.destination.name", "orders")],
+        );
+        let link = Link {
+            trace_id: publish.trace_id,
+            span_id: publish.span_id,
+            trace_state: String::new(),
+            attributes: Attributes::default(),
+            dropped_attributes_count: 0,
+            flags: 0,
+        };
+        let child = Span { links: vec![link.clone()], ..of(2, Some(1), SpanKind::Consumer, &[]) };
+        let elsewhere = Span {
+            trace_id: TraceId::new(9).unwrap(),
+            links: vec![link.clone(), link],
+            ..of(3, None, SpanKind::Consumer, &[])
+        };
+        let (calls, halves) = tell(&[(publish, 10), (child, 20), (elsewhere, 30)]);
+        assert_eq!(
+            calls,
+            [
+                (10, 0, text("kafka/orders"), DependencyKind::Messaging, 2.0),
+                (10, 20, text(""), DependencyKind::Messaging, 2.0),
+                (10, 30, text(""), DependencyKind::Messaging, 2.0),
+            ]
+        );
+        assert_eq!(halves, [(1, true, text(""))], "later consumers find the producer");
+    }
+
+    // Catches an end that is paired with the server's span of the same id.
+    #[test]
+    fn of_two_spans_with_one_id_the_client_calls() {
+        let shared = of(1, None, SpanKind::Server, &[]);
+        let client = Span { resource: Arc::clone(&shared.resource), ..of(1, None, SpanKind::Client, &[]) };
+        let server = of(2, Some(1), SpanKind::Server, &[]);
+        for spans in
+            [[(shared.clone(), 5), (client.clone(), 10)], [(client.clone(), 10), (shared.clone(), 5)]]
+        {
+            let spans = [spans.to_vec(), vec![(server.clone(), 20)]].concat();
+            assert_eq!(tell(&spans).0, [(10, 20, text(""), DependencyKind::Http, 2.0)]);
+        }
+    }
+}
