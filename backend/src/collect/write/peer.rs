@@ -70,6 +70,8 @@ mod tests {
 
     use super::*;
 
+    type Pairs = &'static [(&'static str, &'static str)];
+
     fn peer_of(pairs: &[(&str, &str)]) -> Option<(DependencyKind, String)> {
         let attributes = pairs.iter().map(|&(key, value)| (key.to_owned(), AttrValue::from(value)));
         peer(&attributes.collect())
@@ -79,7 +81,7 @@ mod tests {
     #[test]
     fn the_other_end_is_named_by_its_most_telling_attribute() {
         use DependencyKind::{Database, External, Messaging};
-        let cases: &[(&[(&str, &str)], DependencyKind, &str)] = &[
+        let cases: &[(Pairs, DependencyKind, &str)] = &[
             (&[("db.system.name", "postgresql"), ("db.namespace", "shop")], Database, "postgresql/shop"),
             (&[("db.system", "redis"), ("server.address", "cache")], Database, "redis/cache"),
             (&[("db.system", "sqlite")], Database, "sqlite"),
