@@ -9,6 +9,7 @@ pub mod cli;
 pub mod client;
 pub mod collect;
 pub mod config;
+pub mod custom;
 pub mod demo;
 pub mod identity;
 pub mod jobs;

@@ -10,6 +10,7 @@ use std::time::Duration;
 use chrono::Utc;
 use tokio_util::sync::CancellationToken;
 
+use crate::custom::backfill;
 use crate::store::retention::{self, Limits};
 use crate::store::{Store, upkeep};
 
@@ -37,6 +38,10 @@ pub enum Job {
     Retention,
     /// Joins the two ends of calls between services.
     PairEdges,
+    /// Moves what custom metrics counted into their points.
+    MoveCustomMetrics,
+    /// Counts stored spans for custom metrics that are new, and deletes what is left of old ones.
+    FillCustomMetrics,
 }
 
 impl Job {
@@ -47,12 +52,15 @@ impl Job {
             Self::Partitions => "partitions",
             Self::Retention => "retention",
             Self::PairEdges => "pair edges",
+            Self::MoveCustomMetrics => "move custom metrics",
+            Self::FillCustomMetrics => "fill custom metrics",
         }
     }
 
     fn every(self) -> Duration {
         match self {
-            Self::RollUp | Self::PairEdges => Duration::from_secs(20),
+            Self::FillCustomMetrics => Duration::from_secs(1),
+            Self::RollUp | Self::PairEdges | Self::MoveCustomMetrics => Duration::from_secs(20),
             Self::Partitions => Duration::from_mins(30),
             Self::Retention => Duration::from_mins(2),
         }
@@ -61,7 +69,14 @@ impl Job {
 
 /// Runs all jobs until the token is cancelled.
 pub async fn run(store: Store, limits: Limits, stop: CancellationToken) {
-    let jobs = [Job::Partitions, Job::Retention, Job::RollUp, Job::PairEdges];
+    let jobs = [
+        Job::Partitions,
+        Job::Retention,
+        Job::RollUp,
+        Job::PairEdges,
+        Job::MoveCustomMetrics,
+        Job::FillCustomMetrics,
+    ];
     futures::future::join_all(jobs.map(|job| repeat(job, &store, &limits, &stop))).await;
 }
 
@@ -111,6 +126,11 @@ pub async fn turn(job: Job, store: &Store, limits: &Limits) -> anyhow::Result<bo
         Job::PairEdges => {
             upkeep::pair_edges(&mut transaction).await?;
         }
+        Job::MoveCustomMetrics => {
+            upkeep::move_custom_metrics(&mut transaction).await?;
+        }
+        // Steps of their own; this transaction has the lock meanwhile.
+        Job::FillCustomMetrics => backfill::work(&store.pool, limits).await?,
         Job::Partitions => upkeep::prepare_partitions(&mut transaction, Utc::now()).await?,
         Job::Retention => {
             dropped = retention::enforce(&mut transaction, Utc::now(), limits).await?;

@@ -6,7 +6,7 @@
 pub mod dependencies;
 pub mod http;
 pub mod metrics;
-mod params;
+pub(crate) mod params;
 pub mod services;
 pub mod storage;
 pub(crate) mod store;
@@ -24,7 +24,7 @@ use crate::store::retention::Limits;
 /// What the handlers share. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Query {
-    store: Store,
+    pub(crate) store: Store,
     config: QueryConfig,
     limits: Limits,
 }
@@ -36,12 +36,12 @@ impl Query {
     }
 
     /// How long a search may take before it returns what it has.
-    fn search_time(&self) -> Duration {
+    pub(crate) fn search_time(&self) -> Duration {
         Duration::from_secs(self.config.search_seconds_max)
     }
 
     /// How long one statement may take before it is cancelled.
-    fn statement_time(&self) -> Duration {
+    pub(crate) fn statement_time(&self) -> Duration {
         Duration::from_secs(self.config.statement_seconds_max)
     }
 }

@@ -25,6 +25,11 @@ pub async fn pair_edges(connection: &mut PgConnection) -> sqlx::Result<i64> {
     sqlx::query_scalar("SELECT pair_edges()").fetch_one(connection).await
 }
 
+/// Moves what custom metrics counted into their points; returns how many rows.
+pub async fn move_custom_metrics(connection: &mut PgConnection) -> sqlx::Result<i64> {
+    sqlx::query_scalar("SELECT move_custom_metrics()").fetch_one(connection).await
+}
+
 /// Takes a job's lock for the transaction, or says that another server has it. What the job then
 /// waits for in vain it gives up: rather later than in the way of readers and writers.
 pub async fn try_job_lock(connection: &mut PgConnection, class: i32, job: i32) -> sqlx::Result<bool> {

@@ -12,6 +12,7 @@ use super::problem::ApiError;
 use super::{openapi, operate, spa};
 use crate::collect::receive::{jaeger_http, native_http, otlp_http, zipkin_http};
 use crate::collect::sample;
+use crate::custom;
 use crate::roles::Roles;
 use crate::{identity, query};
 
@@ -23,7 +24,11 @@ const JSON_BYTES_MAX: usize = 256 << 10;
 pub fn documented(config: &mut ServiceConfig, roles: Roles) {
     let api = scope("/api/v1").configure(|config| {
         if roles.query {
-            config.configure(identity::routes).configure(query::routes).configure(sample::routes);
+            config
+                .configure(identity::routes)
+                .configure(query::routes)
+                .configure(sample::routes)
+                .configure(custom::routes);
         }
         if roles.receive {
             config.service(native_http::receive_spans);

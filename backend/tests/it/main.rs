@@ -7,6 +7,7 @@
 mod bench;
 mod broker;
 mod crash;
+mod custom_metrics;
 mod dependencies;
 mod embedded;
 mod exact;

@@ -7,6 +7,7 @@
 
 mod batch;
 mod copy;
+mod custom;
 mod dimensions;
 mod edges;
 mod lookup;
@@ -38,6 +39,7 @@ use super::sample::selection::{Selected, Selection};
 use crate::config::Config;
 use crate::store::{Flavour, Store};
 use batch::{Row, time_us};
+use custom::CustomMetrics;
 use dimensions::Dimensions;
 use progress::{Positions, Reader};
 
@@ -81,6 +83,7 @@ pub struct Writer {
     positions: Positions,
     appetite: Appetite,
     dimensions: Dimensions,
+    custom: CustomMetrics,
     /// Days (UTC) whose partitions are known to exist.
     days: HashSet<NaiveDate>,
     written: watch::Sender<u64>,
@@ -119,6 +122,7 @@ impl Writer {
                 linger: Duration::from_millis(config.ingest.linger_ms),
             },
             dimensions: Dimensions::default(),
+            custom: CustomMetrics::default(),
             days: HashSet::new(),
             written,
             careful_to: 0,
@@ -145,6 +149,7 @@ impl Writer {
             metrics::counter!("spanloom_write_errors_total").increment(1);
             // Whatever failed, the database may not be the one that the caches remember.
             self.dimensions.clear();
+            self.custom.clear();
             self.days.clear();
             if !is_transient(&error) {
                 self.narrow(&error);
@@ -285,7 +290,9 @@ impl Writer {
     /// afresh above everything that was ever written.
     async fn claim(&mut self, connection: &mut PgConnection) -> anyhow::Result<()> {
         progress::claim_queue(connection, &self.source, &self.reader).await?;
-        let (is_ours, newest_start_ns) = progress::read_slots(connection, &self.slots, self.owner).await?;
+        let (is_ours, newest_start_ns, epoch) =
+            progress::read_slots(connection, &self.slots, self.owner).await?;
+        self.custom.refresh(connection, epoch).await.context("custom metrics")?;
         if !is_ours {
             self.filter = None;
         }
@@ -355,8 +362,19 @@ impl Writer {
             .zip(weights)
             .map(|((span, ids), weight)| Row { span, ids, weight })
             .collect();
-        let bytes = batch::copy_metrics(connection, &rows).await.context("adding metrics")?;
-        Ok(bytes + edges::copy(connection, &rows).await.context("adding calls")?)
+        self.copy_derived(connection, &rows).await
+    }
+
+    /// Adds what is counted of spans whatever becomes of them.
+    async fn copy_derived(
+        &mut self,
+        connection: &mut PgConnection,
+        rows: &[Row<'_>],
+    ) -> anyhow::Result<usize> {
+        let bytes = batch::copy_metrics(connection, rows).await.context("adding metrics")?
+            + edges::copy(connection, rows).await.context("adding calls")?;
+        let custom = self.custom.copy(&self.store.writers, connection, rows).await;
+        Ok(bytes + custom.context("adding custom metrics")?)
     }
 
     /// Adds spans and their traces, and if `count` their metrics; notes what was dropped. Returns how
@@ -400,8 +418,7 @@ impl Writer {
         }
         bytes += batch::copy_traces(connection, &rows).await.context("adding traces")?;
         if count {
-            bytes += batch::copy_metrics(connection, &rows).await.context("adding metrics")?;
-            bytes += edges::copy(connection, &rows).await.context("adding calls")?;
+            bytes += self.copy_derived(connection, &rows).await?;
         }
         Ok(bytes)
     }

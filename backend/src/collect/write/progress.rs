@@ -27,6 +27,7 @@ use uuid::Uuid;
 
 use crate::collect::queue::rabbit::RabbitReader;
 use crate::collect::queue::{Record, Source};
+use crate::custom::SEAM_LOCK;
 
 /// First half of the slots' locks: any number that nobody else takes. The second is the slot.
 const SLOT_LOCK: i32 = 0x534c_4f54;
@@ -40,7 +41,8 @@ pub struct Positions {
     pub counted_to: u64,
 }
 
-/// Waits until no other writer has any of the slots, to the end of the transaction.
+/// Waits until no other writer has any of the slots, to the end of the transaction, and nobody changes
+/// what custom metrics count.
 pub async fn lock_slots(connection: &mut PgConnection, slots: &[i16]) -> sqlx::Result<()> {
     // Somebody who holds a lock and hangs must not hold everybody. And a partition that was never
     // analysed must not be read whole to find a few spans: the index is always better.
@@ -52,24 +54,27 @@ pub async fn lock_slots(connection: &mut PgConnection, slots: &[i16]) -> sqlx::R
     .await?;
     // One order for all, so that nobody waits in a circle.
     sqlx::query(
-        "SELECT pg_advisory_xact_lock($1, slot) FROM (SELECT unnest($2::smallint[])::int AS slot ORDER BY 1) s",
+        "SELECT pg_advisory_xact_lock_shared($3, 0), pg_advisory_xact_lock($1, slot)
+         FROM (SELECT unnest($2::smallint[])::int AS slot ORDER BY 1) s",
     )
     .bind(SLOT_LOCK)
     .bind(slots)
+    .bind(SEAM_LOCK)
     .execute(connection)
     .await?;
     Ok(())
 }
 
-/// Whether `owner` has all of the slots already, and the newest start of any span in them. Call it
-/// with the locks in hand, in a statement of its own: it has to see what the owner before committed.
+/// Whether `owner` has all of the slots already, the newest start of any span in them, and the epoch of
+/// custom metrics. Call it with the locks in hand, in a statement of its own: it has to see what the owner before committed.
 pub async fn read_slots(
     connection: &mut PgConnection,
     slots: &[i16],
     owner: Uuid,
-) -> sqlx::Result<(bool, i64)> {
+) -> sqlx::Result<(bool, i64, i64)> {
     sqlx::query_as(
-        "SELECT bool_and(owner = $2), max(newest_start_ns) FROM write_slots WHERE slot = ANY($1)",
+        "SELECT bool_and(owner = $2), max(newest_start_ns), (SELECT epoch FROM custom_metric_epoch)
+         FROM write_slots WHERE slot = ANY($1)",
     )
     .bind(slots)
     .bind(owner)

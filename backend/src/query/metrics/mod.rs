@@ -2,5 +2,5 @@
 
 mod cells;
 pub mod http;
-mod params;
+pub(crate) mod params;
 mod store;

@@ -26,7 +26,8 @@ const POINTS_WANTED: i64 = 120;
 
 const HOUR_S: i64 = 3_600;
 const DAY_S: i64 = 86_400;
-const STEP_S_MAX: i64 = 366 * DAY_S;
+/// Seconds of a step at most.
+pub const STEP_S_MAX: i64 = 366 * DAY_S;
 
 const VERSION_CHARS_MAX: usize = 255;
 const APDEX_NS_DEFAULT: f64 = 500e6;
@@ -85,7 +86,8 @@ pub struct Steps {
 }
 
 impl Steps {
-    fn covering(range: TimeRange, step_s: i64) -> Self {
+    /// All steps that lie in the range, even if in part.
+    pub fn covering(range: TimeRange, step_s: i64) -> Self {
         let step_ns = step_s.saturating_mul(SECOND_NS);
         let first = range.start_ns.div_euclid(step_ns);
         let end = range.end_ns.div_euclid(step_ns) + i64::from(range.end_ns.rem_euclid(step_ns) > 0);
@@ -221,7 +223,7 @@ fn named<T: Copy>(known: &[(&str, T)], text: &str) -> Result<T, String> {
 }
 
 /// A round step that gives at most [`POINTS_WANTED`] points.
-fn step_for(range: TimeRange) -> i64 {
+pub fn step_for(range: TimeRange) -> i64 {
     let length_s = (range.end_ns - range.start_ns).div_euclid(SECOND_NS);
     let fits = |step: &i64| length_s / step <= POINTS_WANTED;
     STEPS_S.into_iter().find(fits).unwrap_or_else(|| (length_s / POINTS_WANTED / DAY_S + 1) * DAY_S)

@@ -3,6 +3,7 @@
 //! Conventions: JSON in camelCase; times RFC 3339 with nanoseconds, or integers whose unit ends
 //! the field's name; absent means `null` or missing.
 
+mod custom_metrics;
 mod dependencies;
 mod identity;
 mod metrics;
@@ -12,6 +13,12 @@ mod services;
 mod storage;
 mod traces;
 
+pub use custom_metrics::{
+    BackfillState, CUSTOM_METRIC_OTHER, CustomMetric, CustomMetricAggregation, CustomMetricBackfill,
+    CustomMetricChange, CustomMetricCondition, CustomMetricDefinition, CustomMetricFilter,
+    CustomMetricGroup, CustomMetricNext, CustomMetricPreview, CustomMetricSeries,
+    CustomMetricSeriesResponse, CustomMetricTrial, CustomMetricValue, CustomMetricsResponse,
+};
 pub use dependencies::{
     DependenciesResponse, DependencyEdge, DependencyGraph, DependencyImpact, DependencyImpactResponse,
     DependencyKind, DependencyNode, DependencyNodeType, DependencyPathsResponse,
