@@ -7,6 +7,9 @@ use leptos_router::path;
 use crate::components::shell::Shell;
 use crate::components::toast_list::ToastList;
 use crate::pages::login::LoginPage;
+use crate::pages::metrics::MetricsPage;
+use crate::pages::metrics::edit::{EditMetricPage, NewMetricPage};
+use crate::pages::metrics::metric::MetricPage;
 use crate::pages::not_found::NotFoundPage;
 use crate::pages::search::SearchPage;
 use crate::pages::search::memory::SearchMemory;
@@ -48,6 +51,10 @@ fn Pages() -> impl IntoView {
                 <Route path=path!("/services/:service") view=|| view! { <ServicePage /> }.into_any() />
                 <Route path=path!("/traces") view=|| view! { <SearchPage /> }.into_any() />
                 <Route path=path!("/traces/:trace_id") view=|| view! { <TracePage /> }.into_any() />
+                <Route path=path!("/metrics") view=|| view! { <MetricsPage /> }.into_any() />
+                <Route path=path!("/metrics/new") view=|| view! { <NewMetricPage /> }.into_any() />
+                <Route path=path!("/metrics/:id") view=|| view! { <MetricPage /> }.into_any() />
+                <Route path=path!("/metrics/:id/edit") view=|| view! { <EditMetricPage /> }.into_any() />
                 <Route path=path!("/settings/:section?") view=|| view! { <SettingsPage /> }.into_any() />
                 <Route path=path!("/*any") view=|| view! { <NotFoundPage /> }.into_any() />
             </ParentRoute>

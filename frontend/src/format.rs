@@ -63,6 +63,25 @@ pub fn count(count: f64) -> String {
     format!("{}T", three_digits(count / 1e12))
 }
 
+/// Any number with three significant digits: `-12.5`, `0.00412`, `1,234`, `12.4k`.
+pub fn number(number: f64) -> String {
+    let sign = if number < 0.0 { "-" } else { "" };
+    let size = number.abs();
+    if size >= 999.5 {
+        return format!("{sign}{}", count(size));
+    }
+    if size == 0.0 {
+        return "0".to_owned();
+    }
+    if size < 1e-6 {
+        return format!("{number:.2e}");
+    }
+    let decimals = (2 - size.log10().floor() as i32).clamp(0, 9) as usize;
+    let digits = format!("{size:.decimals$}");
+    let digits = if decimals > 0 { digits.trim_end_matches('0').trim_end_matches('.') } else { &digits };
+    format!("{sign}{digits}")
+}
+
 /// Bytes with three significant digits, units of thousands: `512 B`, `1.24 GB`.
 pub fn bytes(bytes: u64) -> String {
     if bytes < 1000 {

@@ -35,7 +35,13 @@ fn parse(params: &mut Params, id: Uuid) -> Question {
         let top = text.parse().ok().filter(|top| (1..=TOP_MAX).contains(top));
         top.ok_or_else(|| format!("must be 1 to {TOP_MAX}"))
     });
-    let top = top.unwrap_or(TOP_DEFAULT);
+    let merged = params.parsed("merge", |text| match text {
+        "true" => Ok(true),
+        "false" => Ok(false),
+        _ => Err("must be true or false".to_owned()),
+    });
+    let merged = merged.unwrap_or_default();
+    let top = if merged { 1 } else { top.unwrap_or(TOP_DEFAULT) };
     if steps.count > POINTS_MAX {
         params.reject("step", format!("gives {} points; at most {POINTS_MAX} are told", steps.count));
     } else if steps.count * top as i64 > CELLS_MAX {
@@ -54,7 +60,7 @@ fn parse(params: &mut Params, id: Uuid) -> Question {
             (Some((label, value)), Ok(())) => labels.push((label.to_owned(), value.to_owned())),
         }
     }
-    Question { id, steps, labels, top }
+    Question { id, steps, labels, top, merged }
 }
 
 #[utoipa::path(
@@ -76,6 +82,8 @@ fn parse(params: &mut Params, id: Uuid) -> Question {
             Default: a round one that gives about 100.", example = 60),
         ("group" = Option<Vec<String>>, Query, description = "Only groups with this label, as `label=value`; \
             may be repeated.", example = json!(["operation=POST /checkout"])),
+        ("merge" = Option<bool>, Query, description = "All groups together as one series without labels.",
+            example = false),
         ("top" = Option<usize>, Query, description = "Groups at most, 1 to 50. Default: 10.", example = 10),
     ),
     responses(

@@ -27,6 +27,8 @@ pub struct Question {
     pub labels: Vec<(String, String)>,
     /// Groups at most, those with most.
     pub top: usize,
+    /// All groups together as one.
+    pub merged: bool,
 }
 
 /// What was found.
@@ -68,9 +70,17 @@ pub async fn read(
     ranked.retain(|(id, _)| fits(*id));
     ranked.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
     let (groups_found, overflowed) = (ranked.len() as u64, ranked.iter().any(|(id, _)| *id == OTHER));
-    ranked.truncate(question.top);
+    if !question.merged {
+        ranked.truncate(question.top);
+    }
     let ids: Vec<i32> = ranked.into_iter().map(|(id, _)| id).collect();
-    let mut steps = steps_of(&mut tx, shown.version, question.steps, &ids).await?;
+    let mut steps = steps_of(&mut tx, shown.version, question, &ids).await?;
+    if question.merged {
+        let group = Group { labels: None, steps: steps.remove(&OTHER).unwrap_or_default() };
+        let definition = CustomMetricDefinition { group_by: Vec::new(), ..shown.definition };
+        let (known, groups) = (shown.known, vec![group]);
+        return Ok(Some(Found { definition, known, groups, groups_found, overflowed }));
+    }
     let group = |id: &i32| Group {
         labels: known_labels.get(id).cloned(),
         steps: steps.remove(id).unwrap_or_default(),
@@ -125,13 +135,13 @@ async fn totals(db: &mut PgConnection, shown: &Shown, steps: Steps) -> sqlx::Res
 async fn steps_of(
     db: &mut PgConnection,
     version: i32,
-    steps: Steps,
+    question: &Question,
     ids: &[i32],
 ) -> sqlx::Result<HashMap<i32, BTreeMap<usize, Summary>>> {
-    let window = steps.window();
+    let window = question.steps.window();
     let mut rows = sqlx::query(
-        "SELECT bucket, sum(value_count), sum(value_sum), min(value_min), max(value_max), group_id,
-                (extract(epoch FROM minute - $3)::bigint / $5)::int
+        "SELECT bucket, sum(value_count), sum(value_sum), min(value_min), max(value_max),
+                CASE WHEN $6 THEN 0 ELSE group_id END, (extract(epoch FROM minute - $3)::bigint / $5)::int
          FROM custom_metric_minutes
          WHERE version_id = $1 AND group_id = ANY($2) AND minute >= $3 AND minute < $4
          GROUP BY 1, 6, 7",
@@ -140,7 +150,8 @@ async fn steps_of(
     .bind(ids)
     .bind(window.start)
     .bind(window.end)
-    .bind(steps.step_s)
+    .bind(question.steps.step_s)
+    .bind(question.merged)
     .fetch(db);
     let mut found: HashMap<i32, BTreeMap<usize, Summary>> = HashMap::new();
     while let Some(row) = rows.try_next().await? {

@@ -235,6 +235,8 @@ async fn groups_are_bounded_and_the_rest_is_told() {
     let answer = series(&server, &id, "group=user%3Da&group=service%3Dshop").await;
     assert_eq!((answer["series"].as_array().unwrap().len(), &answer["groups"]), (1, &json!(1)));
     assert_eq!(answer["series"][0]["labels"], json!({"user": "a", "service": "shop"}));
+    let merged = series(&server, &id, "merge=true").await;
+    assert_eq!((&merged["series"][0]["labels"], &merged["series"][0]["total"]), (&json!({}), &json!(55.0)));
     let top = series(&server, &id, "top=2").await;
     assert_eq!((top["series"].as_array().unwrap().len(), &top["groups"]), (2, &json!(4)));
     assert_eq!((&top["series"][1]["labels"]["user"], &top["overflowed"]), (&json!("a"), &json!(true)));
@@ -412,7 +414,13 @@ async fn faulty_requests_are_refused_with_their_fields() {
     assert_eq!(names, ["others", "spans"]);
 
     let reader = server.reader().await;
-    for (query, field) in [("step=61", "step"), ("top=0", "top"), ("group=a", "group"), ("tpo=1", "tpo")] {
+    for (query, field) in [
+        ("step=61", "step"),
+        ("top=0", "top"),
+        ("group=a", "group"),
+        ("merge=1", "merge"),
+        ("tpo=1", "tpo"),
+    ] {
         let response = reader.response(&format!("/api/v1/custom-metrics/{id}/series?{query}")).await;
         assert_eq!(response.status(), StatusCode::BAD_REQUEST, "{query}");
         assert_eq!(fields(&response.json().await.unwrap()), [field]);

@@ -1,6 +1,7 @@
 //! The server's API as typed functions, one module per domain.
 
 mod client;
+mod custom_metrics;
 mod error;
 mod identity;
 mod metrics;
@@ -9,6 +10,10 @@ mod storage;
 mod traces;
 
 pub use client::{Abort, on_session_end};
+pub use custom_metrics::{
+    create_metric, custom_metric, custom_metrics, delete_metric, metric_series, metric_total,
+    preview_metric, save_metric, stop_backfill,
+};
 pub use error::ApiError;
 pub use identity::{
     add_user, change_password, change_user, create_key, keys, log_in, log_out, me, revoke_key, users,

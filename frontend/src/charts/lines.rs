@@ -16,6 +16,8 @@ pub enum Unit {
     Share,
     /// Nanoseconds.
     Duration,
+    /// Anything else, negative numbers included.
+    Number,
 }
 
 impl Unit {
@@ -25,6 +27,7 @@ impl Unit {
             Self::PerSecond => format::rate(value),
             Self::Share => format::percent(value),
             Self::Duration => format::duration_f64(value),
+            Self::Number => format::number(value),
         }
     }
 
@@ -38,7 +41,7 @@ impl Unit {
                 ticks.retain(|tick| *tick <= 1.0 + 1e-9);
                 ticks
             }
-            Self::PerSecond => round_ticks(max, 4),
+            Self::PerSecond | Self::Number => round_ticks(max, 4),
             Self::Duration => {
                 // Above a minute round minutes, above an hour round hours: not 50 s, 100 s, 150 s.
                 let step_unit = [3.6e12, 6e10].into_iter().find(|unit| max >= 2.0 * unit).unwrap_or(1.0);
@@ -61,6 +64,8 @@ impl Stroke {
     /// The class that colours it.
     pub fn class(self) -> String {
         match self {
+            // After the colours the same ones dashed.
+            Self::Palette(index) if index % 8 > 3 => format!("stroke-{} dashed", index % 4),
             Self::Palette(index) => format!("stroke-{}", index % 4),
             Self::Error => "stroke-error".to_owned(),
         }
@@ -120,17 +125,23 @@ pub struct LinePlot {
 }
 
 impl LinePlot {
-    /// Scales for these lines; the axis of values starts at zero and ends at a round number.
+    /// Scales for these lines; the axis of values starts at zero, or below the least negative one, and ends
+    /// at a round number.
     pub fn new(lines: &[Line], steps: Steps, unit: Unit, frame: Frame) -> Self {
         let values = lines.iter().flat_map(|line| &line.values).flatten();
-        let ticks = unit.ticks(values.copied().fold(0.0, f64::max));
+        let mut ticks = unit.ticks(values.clone().copied().fold(0.0, f64::max));
+        let least = values.copied().fold(0.0, f64::min);
+        if least < 0.0 {
+            ticks.splice(0..0, unit.ticks(-least).into_iter().skip(1).rev().map(|tick| -tick));
+        }
+        let bottom = ticks.first().copied().unwrap_or(0.0);
         let top = ticks.last().copied().unwrap_or(1.0).max(f64::MIN_POSITIVE);
         Self {
             time: Linear {
                 domain: (steps.start_ms as f64, steps.end_ms() as f64),
                 range: (frame.left, frame.right),
             },
-            value: Linear { domain: (0.0, top), range: (frame.bottom, frame.top) },
+            value: Linear { domain: (bottom, top), range: (frame.bottom, frame.top) },
             ticks,
             steps,
         }
@@ -211,6 +222,14 @@ mod tests {
                 assert!(top >= max * 0.999, "{unit:?} {max} {top}");
             }
         }
+    }
+
+    // Catches negative numbers that are drawn below the chart.
+    #[test]
+    fn negative_values_have_room() {
+        let plot = plot(&[Some(-3.0), Some(4.0), None, None], Unit::Number);
+        assert!(plot.ticks.contains(&0.0) && plot.ticks[0] <= -3.0, "{:?}", plot.ticks);
+        assert!(plot.value.place(-3.0) <= FRAME.bottom && plot.value.place(4.0) >= FRAME.top);
     }
 
     #[test]

@@ -8,6 +8,7 @@ pub enum Icon {
     Logo,
     Services,
     Traces,
+    Metrics,
     Settings,
     Storage,
     Sampling,
@@ -42,6 +43,7 @@ impl Icon {
             }
             Self::Services => "M2.5 2.5h4.5v4.5H2.5zM9 2.5h4.5v4.5H9zM2.5 9h4.5v4.5H2.5zM9 9h4.5v4.5H9z",
             Self::Traces => "M2 3.5h8M4.5 8h9M7 12.5h5.5",
+            Self::Metrics => "M2.5 2v11.5H14M4.8 10.6l2.7-4 2.6 2.2 3.2-5",
             Self::Settings => "M2 4.5h5M11 4.5h3M2 11.5h3M9 11.5h5M9 2.8v3.4M7 9.8v3.4",
             Self::Storage => {
                 "M8 6.4c2.9 0 5.2-.9 5.2-2S10.9 2.4 8 2.4s-5.2.9-5.2 2 2.3 2 5.2 2ZM2.8 4.4v7.2c0 1.1 2.3 2 5.2 2s5.2-.9 5.2-2V4.4M2.8 8c0 1.1 2.3 2 5.2 2s5.2-.9 5.2-2"

@@ -6,6 +6,7 @@ pub mod copy_button;
 pub mod dialog;
 pub mod field;
 pub mod icon;
+pub mod inputs;
 pub mod keys_help;
 pub mod list_keys;
 pub mod menu;

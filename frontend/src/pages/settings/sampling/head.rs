@@ -4,10 +4,10 @@ use leptos::prelude::*;
 use spanloom_model::api::HeadService;
 
 use super::head_form::HeadDialog;
-use super::inputs::fault;
 use super::state::Editing;
 use super::summary;
 use crate::components::icon::{Glyph, Icon};
+use crate::components::inputs::fault;
 use crate::components::service_chip::ServiceName;
 
 /// The part.

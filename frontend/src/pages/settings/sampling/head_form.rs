@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use leptos::prelude::*;
 use spanloom_model::api::{FieldError, HeadService};
 
-use super::inputs::{Faults, Line, Lines};
 use super::state::Editing;
 use super::summary;
 use crate::components::dialog::Dialog;
+use crate::components::inputs::{Faults, Line, Lines};
 
 /// The dialog; `at` names the service, none for a new one.
 #[component]

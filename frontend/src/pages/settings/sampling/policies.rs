@@ -4,12 +4,12 @@ use leptos::prelude::*;
 use spanloom_model::SpanStatus;
 use spanloom_model::api::{SamplingPolicy, SamplingRule, SamplingSettings};
 
-use super::inputs::fault;
 use super::policy_form::PolicyDialog;
 use super::state::Editing;
 use super::summary;
 use crate::components::confirm::Confirm;
 use crate::components::icon::{Glyph, Icon};
+use crate::components::inputs::fault;
 
 /// What most people want first: errors, slow traces, and a share of the rest.
 fn usual() -> Vec<SamplingPolicy> {

@@ -4,10 +4,10 @@ use leptos::prelude::*;
 use spanloom_model::api::{FieldError, SamplingPolicy};
 
 use super::draft::{Kind, Place, RuleDraft};
-use super::inputs::{Faults, Line};
 use super::rule_fields::rule_fields;
 use super::state::Editing;
 use crate::components::dialog::Dialog;
+use crate::components::inputs::{Faults, Line};
 
 /// The dialog; `editing` says which policy, or a new one.
 #[component]

@@ -3,9 +3,9 @@
 use leptos::prelude::*;
 
 use super::draft::{KINDS, Kind, MemberDraft, Place, RuleDraft, STATUSES};
-use super::inputs::{Check, Faults, Line, Lines, fault};
 use super::summary;
 use crate::components::icon::{Glyph, Icon};
+use crate::components::inputs::{Check, Faults, Line, Lines, fault};
 
 /// Members that the server takes.
 const MEMBERS_MAX: usize = 16;

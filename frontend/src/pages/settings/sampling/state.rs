@@ -4,8 +4,8 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 use spanloom_model::api::{SamplingSettings, SamplingVersion};
 
-use super::inputs::Faults;
 use crate::api::{self, ApiError};
+use crate::components::inputs::Faults;
 use crate::state::toasts::Toasts;
 
 /// The draft, in signals. A handle: copies are the same draft.

@@ -1,4 +1,4 @@
-//! Fields of the forms here, each with the fault of its path below.
+//! Fields of forms, each with the fault of its path below.
 
 use leptos::prelude::*;
 use spanloom_model::api::FieldError;
