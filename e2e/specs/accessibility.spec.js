@@ -2,6 +2,7 @@
 import { test } from '../support/test.js';
 import { expect } from '../support/test.js';
 import { expectAccessible } from '../support/axe.js';
+import { customMetric } from '../support/metrics.js';
 import { checkoutTrace } from '../support/traces.js';
 
 for (const colorScheme of ['dark', 'light']) {
@@ -40,6 +41,19 @@ for (const colorScheme of ['dark', 'light']) {
       const failed = trace.spans.find((span) => span.status === 'error');
       await app.goto(`/traces/${traceId}?span=${failed.spanId}`);
       await expect(app.getByRole('complementary', { name: 'Details of the span' })).toBeVisible();
+      await expectAccessible(app);
+    });
+
+    test('metrics', async ({ api, app }) => {
+      const { id, name } = await customMetric(api);
+      await app.goto('/metrics');
+      await expect(app.getByRole('link', { name, exact: true })).toBeVisible();
+      await expectAccessible(app);
+      await app.goto(`/metrics/${id}`);
+      await expect(app.getByRole('table', { name: 'Groups' }).getByRole('row')).toHaveCount(4);
+      await expectAccessible(app);
+      await app.goto(`/metrics/${id}/edit`);
+      await expect(app.getByRole('region', { name: 'Preview' }).locator('path.line')).toHaveCount(3);
       await expectAccessible(app);
     });
 

@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 
 import { test, expect } from '../support/test.js';
 import { settled } from '../support/axe.js';
+import { customMetric } from '../support/metrics.js';
 import { checkoutTrace } from '../support/traces.js';
 
 const SCREENSHOTS = fileURLToPath(new URL('../test-results/screenshots/', import.meta.url));
@@ -57,6 +58,19 @@ for (const colorScheme of ['dark', 'light']) {
         await app.goto('/settings/storage');
         await expect(app.getByRole('table', { name: 'Services' })).toBeVisible();
         await shoot(app, 'storage');
+      });
+
+      test('metrics', async ({ api, app }) => {
+        const { id, name } = await customMetric(api);
+        await app.goto('/metrics');
+        await expect(app.getByRole('row', { name: new RegExp(name) }).locator('.spark path')).toBeVisible();
+        await shoot(app, 'metrics');
+        await app.goto(`/metrics/${id}`);
+        await expect(app.getByRole('table', { name: 'Groups' }).getByRole('row')).toHaveCount(4);
+        await shoot(app, 'metric');
+        await app.goto(`/metrics/${id}/edit`);
+        await expect(app.getByRole('region', { name: 'Preview' }).locator('path.line')).toHaveCount(3);
+        await shoot(app, 'metric-edit');
       });
 
       test('trace', async ({ api, app }) => {
