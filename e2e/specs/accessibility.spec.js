@@ -46,13 +46,13 @@ for (const colorScheme of ['dark', 'light']) {
 
     test('metrics', async ({ api, app }) => {
       const { id, name } = await customMetric(api);
-      await app.goto('/metrics');
+      await app.goto('/custom-metrics');
       await expect(app.getByRole('link', { name, exact: true })).toBeVisible();
       await expectAccessible(app);
-      await app.goto(`/metrics/${id}`);
+      await app.goto(`/custom-metrics/${id}`);
       await expect(app.getByRole('table', { name: 'Groups' }).getByRole('row')).toHaveCount(4);
       await expectAccessible(app);
-      await app.goto(`/metrics/${id}/edit`);
+      await app.goto(`/custom-metrics/${id}/edit`);
       await expect(app.getByRole('region', { name: 'Preview' }).locator('path.line')).toHaveCount(3);
       await expectAccessible(app);
     });

@@ -7,7 +7,7 @@ test('a metric is previewed, saved, back-filled, changed and deleted', async ({ 
   await app.goto('/');
   await app.getByRole('link', { name: 'Metrics', exact: true }).click();
   await app.getByRole('link', { name: 'New metric' }).click();
-  await expect(app).toHaveURL(/\/metrics\/new/);
+  await expect(app).toHaveURL(/\/custom-metrics\/new/);
 
   // What is typed is tried by itself.
   const preview = app.getByRole('region', { name: 'Preview' });
@@ -34,7 +34,7 @@ test('a metric is previewed, saved, back-filled, changed and deleted', async ({ 
   await expect(groups.getByRole('row')).toHaveCount(4);
   // 40 carts each of 10, 20 and 30.
   await expect(groups.getByRole('row').nth(1)).toContainText('invoice');
-  await expect(groups.getByRole('row').nth(1)).toContainText('1.2k EUR');
+  await expect(groups.getByRole('row').nth(1)).toContainText('1,200 EUR');
   await expect(app.getByRole('progressbar')).toHaveCount(0);
 
   await app.getByRole('link', { name: 'Edit' }).click();
@@ -45,13 +45,13 @@ test('a metric is previewed, saved, back-filled, changed and deleted', async ({ 
 
   await app.getByRole('button', { name: 'Delete' }).click();
   await app.getByRole('dialog').getByRole('button', { name: 'Delete' }).click();
-  await expect(app).toHaveURL(/\/metrics(\?|$)/);
+  await expect(app).toHaveURL(/\/custom-metrics(\?|$)/);
   await expect(app.getByRole('link', { name })).toHaveCount(0);
 });
 
 test('the list shows the latest numbers and opens by keyboard', async ({ api, app }) => {
   const { name } = await customMetric(api);
-  await app.goto('/metrics');
+  await app.goto('/custom-metrics');
   const row = app.getByRole('row', { name: new RegExp(name) });
   await expect(row.locator('.spark path')).toHaveAttribute('d', /^M/);
   await app.getByLabel('Filter metrics').fill(name);

@@ -62,13 +62,13 @@ for (const colorScheme of ['dark', 'light']) {
 
       test('metrics', async ({ api, app }) => {
         const { id, name } = await customMetric(api);
-        await app.goto('/metrics');
+        await app.goto('/custom-metrics');
         await expect(app.getByRole('row', { name: new RegExp(name) }).locator('.spark path')).toBeVisible();
         await shoot(app, 'metrics');
-        await app.goto(`/metrics/${id}`);
+        await app.goto(`/custom-metrics/${id}`);
         await expect(app.getByRole('table', { name: 'Groups' }).getByRole('row')).toHaveCount(4);
         await shoot(app, 'metric');
-        await app.goto(`/metrics/${id}/edit`);
+        await app.goto(`/custom-metrics/${id}/edit`);
         await expect(app.getByRole('region', { name: 'Preview' }).locator('path.line')).toHaveCount(3);
         await shoot(app, 'metric-edit');
       });

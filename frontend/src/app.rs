@@ -51,10 +51,10 @@ fn Pages() -> impl IntoView {
                 <Route path=path!("/services/:service") view=|| view! { <ServicePage /> }.into_any() />
                 <Route path=path!("/traces") view=|| view! { <SearchPage /> }.into_any() />
                 <Route path=path!("/traces/:trace_id") view=|| view! { <TracePage /> }.into_any() />
-                <Route path=path!("/metrics") view=|| view! { <MetricsPage /> }.into_any() />
-                <Route path=path!("/metrics/new") view=|| view! { <NewMetricPage /> }.into_any() />
-                <Route path=path!("/metrics/:id") view=|| view! { <MetricPage /> }.into_any() />
-                <Route path=path!("/metrics/:id/edit") view=|| view! { <EditMetricPage /> }.into_any() />
+                <Route path=path!("/custom-metrics") view=|| view! { <MetricsPage /> }.into_any() />
+                <Route path=path!("/custom-metrics/new") view=|| view! { <NewMetricPage /> }.into_any() />
+                <Route path=path!("/custom-metrics/:id") view=|| view! { <MetricPage /> }.into_any() />
+                <Route path=path!("/custom-metrics/:id/edit") view=|| view! { <EditMetricPage /> }.into_any() />
                 <Route path=path!("/settings/:section?") view=|| view! { <SettingsPage /> }.into_any() />
                 <Route path=path!("/*any") view=|| view! { <NotFoundPage /> }.into_any() />
             </ParentRoute>

@@ -21,7 +21,7 @@ use crate::state::toasts::use_toasts;
 /// A new one.
 #[component]
 pub fn NewMetricPage() -> impl IntoView {
-    use_page().set(vec![Crumb::link("Metrics", "/metrics"), Crumb::here("New metric")], &[]);
+    use_page().set(vec![Crumb::link("Metrics", "/custom-metrics"), Crumb::here("New metric")], &[]);
     view! { <Editor metric=None /> }
 }
 
@@ -36,14 +36,15 @@ pub fn EditMetricPage() -> impl IntoView {
     Effect::new(move |_| {
         let name =
             metric.value.with(|it| it.as_ref().map(|it| it.definition.name.clone())).unwrap_or_default();
-        let here = Crumb::link(name, format!("/metrics/{}", id.get()));
-        page.set(vec![Crumb::link("Metrics", "/metrics"), here, Crumb::here("Edit")], &[]);
+        let here = Crumb::link(name, format!("/custom-metrics/{}", id.get()));
+        page.set(vec![Crumb::link("Metrics", "/custom-metrics"), here, Crumb::here("Edit")], &[]);
     });
-    move || match (metric.value.get(), metric.error.get()) {
+    move || {
+        match (metric.value.get(), metric.error.get()) {
         (Some(metric), _) => view! { <Editor metric=Some(CustomMetric::clone(&metric)) /> }.into_any(),
         (None, Some(error)) if error.status == 404 => view! {
             <EmptyState title="There is no such metric">
-                <p>"It may have been deleted. "<a href=move || range.href("/metrics")>"All metrics"</a></p>
+                <p>"It may have been deleted. "<a href=move || range.href("/custom-metrics")>"All metrics"</a></p>
             </EmptyState>
         }
         .into_any(),
@@ -51,6 +52,7 @@ pub fn EditMetricPage() -> impl IntoView {
             view! { <ErrorState error=error retry=Callback::new(move |()| metric.reload()) /> }.into_any()
         }
         (None, None) => view! { <SkeletonRows rows=8 /> }.into_any(),
+    }
     }
 }
 
@@ -65,7 +67,8 @@ fn Editor(metric: Option<CustomMetric>) -> impl IntoView {
     let busy = RwSignal::new(false);
     let failed = RwSignal::new(None::<String>);
     let base = metric.map(|metric| (metric.id.to_string(), metric.version));
-    let back = base.as_ref().map_or("/metrics".to_owned(), |(id, _)| format!("/metrics/{id}"));
+    let back =
+        base.as_ref().map_or("/custom-metrics".to_owned(), |(id, _)| format!("/custom-metrics/{id}"));
     let is_new = base.is_none();
     let submit = move |event: web_sys::SubmitEvent| {
         event.prevent_default();
@@ -85,7 +88,7 @@ fn Editor(metric: Option<CustomMetric>) -> impl IntoView {
             match saved {
                 Ok(metric) => {
                     toasts.done(format!("{} is saved", metric.definition.name));
-                    let path = untrack(|| range.href(&format!("/metrics/{}", metric.id)));
+                    let path = untrack(|| range.href(&format!("/custom-metrics/{}", metric.id)));
                     navigate.try_with_value(|navigate| navigate(&path, NavigateOptions::default()));
                 }
                 Err(error) => {

@@ -47,7 +47,7 @@ pub fn MetricPage() -> impl IntoView {
         Memo::new(move |_| known.with(|known| known.as_ref().map(|metric| metric.definition.clone())));
     Effect::new(move |_| {
         let name = definition.with(|it| it.as_ref().map(|it| it.name.clone())).unwrap_or_default();
-        page.set(vec![Crumb::link("Metrics", "/metrics"), Crumb::here(name)], KEYS);
+        page.set(vec![Crumb::link("Metrics", "/custom-metrics"), Crumb::here(name)], KEYS);
     });
     // What the back-fill has added since is loaded too.
     let done_from =
@@ -84,10 +84,11 @@ pub fn MetricPage() -> impl IntoView {
     // The chart stays where it is while numbers are refreshed.
     let shown = Memo::new(move |_| definition.get().filter(|_| metric.value.with(Option::is_some)));
     let error = Memo::new(move |_| metric.error.get().or_else(|| series.error.get()));
-    let content = move || match (shown.get(), error.get()) {
+    let content = move || {
+        match (shown.get(), error.get()) {
         (None, Some(error)) if error.status == 404 => view! {
             <EmptyState title="There is no such metric">
-                <p>"It may have been deleted. "<a href=move || range.href("/metrics")>"All metrics"</a></p>
+                <p>"It may have been deleted. "<a href=move || range.href("/custom-metrics")>"All metrics"</a></p>
             </EmptyState>
         }
         .into_any(),
@@ -98,6 +99,7 @@ pub fn MetricPage() -> impl IntoView {
             <Content definition=definition series=series />
         }
         .into_any(),
+    }
     };
     view! {
         <div class="toolbar">
@@ -133,7 +135,7 @@ fn Actions(metric: Memo<Option<CustomMetric>>) -> impl IntoView {
             match api::delete_metric(&id).await {
                 Ok(()) => {
                     toasts.done(format!("{name} is deleted"));
-                    let path = untrack(|| range.href("/metrics"));
+                    let path = untrack(|| range.href("/custom-metrics"));
                     navigate.try_with_value(|navigate| navigate(&path, NavigateOptions::default()));
                 }
                 Err(error) => toasts.failed(format!("Not deleted: {}", error.line())),
@@ -141,7 +143,7 @@ fn Actions(metric: Memo<Option<CustomMetric>>) -> impl IntoView {
         });
     });
     view! {
-        <a class="button small" href=move || range.href(&format!("/metrics/{}/edit", id()))>"Edit"</a>
+        <a class="button small" href=move || range.href(&format!("/custom-metrics/{}/edit", id()))>"Edit"</a>
         <button type="button" class="button small" on:click=move |_| asking.set(true)>"Delete"</button>
         <Confirm
             open=asking

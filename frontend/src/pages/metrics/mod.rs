@@ -1,4 +1,5 @@
-//! The metrics that people defined, each with its latest number and its course.
+//! The metrics that people defined, each with its latest number and its course. Not at `/metrics`, where
+//! Prometheus reads the server's own.
 
 mod backfill;
 mod draft;
@@ -57,7 +58,10 @@ pub fn MetricsPage() -> impl IntoView {
             let id =
                 rows.with_untracked(|rows| rows.as_ref().and_then(|rows| rows.get(at).map(|row| row.id)));
             if let Some(id) = id {
-                navigate(&untrack(|| range.href(&format!("/metrics/{id}"))), NavigateOptions::default());
+                navigate(
+                    &untrack(|| range.href(&format!("/custom-metrics/{id}"))),
+                    NavigateOptions::default(),
+                );
             }
         },
     );
@@ -95,7 +99,7 @@ pub fn MetricsPage() -> impl IntoView {
             </span>
             <span class="grow"></span>
             <Show when=move || may_edit.get()>
-                <a class="button primary" href=move || range.href("/metrics/new")>
+                <a class="button primary" href=move || range.href("/custom-metrics/new")>
                     <Glyph icon=Icon::Plus />
                     "New metric"
                 </a>
@@ -122,7 +126,7 @@ fn NoMetrics(may_edit: Memo<bool>) -> impl IntoView {
                 when=move || may_edit.get()
                 fallback=|| view! { <p>"Somebody with the role Editor can define one."</p> }
             >
-                <a class="button primary" href=move || range.href("/metrics/new")>"Define a metric"</a>
+                <a class="button primary" href=move || range.href("/custom-metrics/new")>"Define a metric"</a>
             </Show>
         </EmptyState>
     }
@@ -161,7 +165,7 @@ fn Table(rows: Memo<Option<Vec<CustomMetric>>>, selected: RwSignal<Option<usize>
 fn Row(at: usize, metric: CustomMetric, selected: RwSignal<Option<usize>>) -> impl IntoView {
     let range = use_range();
     let id = metric.id.to_string();
-    let path = format!("/metrics/{id}");
+    let path = format!("/custom-metrics/{id}");
     let total = load(
         move || Some((id.clone(), range.window.get())),
         |(id, window), signal| async move { api::metric_total(&id, window, signal).await },
