@@ -6,6 +6,7 @@ use leptos_router::NavigateOptions;
 use leptos_router::hooks::{use_navigate, use_params_map};
 use spanloom_model::api::{CustomMetric, FieldError, Role};
 
+use super::NoSuchMetric;
 use super::draft::Draft;
 use super::form::Fields;
 use super::preview::Preview;
@@ -28,7 +29,7 @@ pub fn NewMetricPage() -> impl IntoView {
 /// One that is there.
 #[component]
 pub fn EditMetricPage() -> impl IntoView {
-    let (page, range) = (use_page(), use_range());
+    let page = use_page();
     let params = use_params_map();
     let id = Memo::new(move |_| params.with(|params| params.get("id").unwrap_or_default()));
     let metric: Loaded<CustomMetric> =
@@ -39,20 +40,13 @@ pub fn EditMetricPage() -> impl IntoView {
         let here = Crumb::link(name, format!("/custom-metrics/{}", id.get()));
         page.set(vec![Crumb::link("Metrics", "/custom-metrics"), here, Crumb::here("Edit")], &[]);
     });
-    move || {
-        match (metric.value.get(), metric.error.get()) {
+    move || match (metric.value.get(), metric.error.get()) {
         (Some(metric), _) => view! { <Editor metric=Some(CustomMetric::clone(&metric)) /> }.into_any(),
-        (None, Some(error)) if error.status == 404 => view! {
-            <EmptyState title="There is no such metric">
-                <p>"It may have been deleted. "<a href=move || range.href("/custom-metrics")>"All metrics"</a></p>
-            </EmptyState>
-        }
-        .into_any(),
+        (None, Some(error)) if error.status == 404 => view! { <NoSuchMetric /> }.into_any(),
         (None, Some(error)) => {
             view! { <ErrorState error=error retry=Callback::new(move |()| metric.reload()) /> }.into_any()
         }
         (None, None) => view! { <SkeletonRows rows=8 /> }.into_any(),
-    }
     }
 }
 

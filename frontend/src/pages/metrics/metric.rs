@@ -11,11 +11,11 @@ use spanloom_model::api::{
 };
 
 use super::backfill::{self, Backfill};
-use super::model;
+use super::{NoSuchMetric, model};
 use crate::api;
 use crate::charts::line_chart::{ChartData, LineChart};
 use crate::components::confirm::Confirm;
-use crate::components::states::{EmptyState, ErrorBar, ErrorState, SkeletonRows};
+use crate::components::states::{ErrorBar, ErrorState, SkeletonRows};
 use crate::format;
 use crate::state::load::{Loaded, load};
 use crate::state::page::{Crumb, KeyHelp, use_page};
@@ -84,14 +84,8 @@ pub fn MetricPage() -> impl IntoView {
     // The chart stays where it is while numbers are refreshed.
     let shown = Memo::new(move |_| definition.get().filter(|_| metric.value.with(Option::is_some)));
     let error = Memo::new(move |_| metric.error.get().or_else(|| series.error.get()));
-    let content = move || {
-        match (shown.get(), error.get()) {
-        (None, Some(error)) if error.status == 404 => view! {
-            <EmptyState title="There is no such metric">
-                <p>"It may have been deleted. "<a href=move || range.href("/custom-metrics")>"All metrics"</a></p>
-            </EmptyState>
-        }
-        .into_any(),
+    let content = move || match (shown.get(), error.get()) {
+        (None, Some(error)) if error.status == 404 => view! { <NoSuchMetric /> }.into_any(),
         (None, Some(error)) => view! { <ErrorState error=error retry=retry /> }.into_any(),
         (None, None) => view! { <SkeletonRows rows=8 /> }.into_any(),
         (Some(definition), error) => view! {
@@ -99,7 +93,6 @@ pub fn MetricPage() -> impl IntoView {
             <Content definition=definition series=series />
         }
         .into_any(),
-    }
     };
     view! {
         <div class="toolbar">

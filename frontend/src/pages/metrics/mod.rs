@@ -132,6 +132,17 @@ fn NoMetrics(may_edit: Memo<bool>) -> impl IntoView {
     }
 }
 
+/// The URL names one that is not there.
+#[component]
+fn NoSuchMetric() -> impl IntoView {
+    let range = use_range();
+    view! {
+        <EmptyState title="There is no such metric">
+            <p>"It may have been deleted. "<a href=move || range.href("/custom-metrics")>"All metrics"</a></p>
+        </EmptyState>
+    }
+}
+
 #[component]
 fn Table(rows: Memo<Option<Vec<CustomMetric>>>, selected: RwSignal<Option<usize>>) -> impl IntoView {
     let body = move || {
