@@ -41,7 +41,7 @@ test('a metric is previewed, saved, back-filled, changed and deleted', async ({ 
   await expect(app.getByLabel('Computed')).toHaveValue('sum');
   await app.getByLabel('Computed').selectOption('max');
   await app.getByRole('button', { name: 'Save' }).click();
-  await expect(groups.getByRole('row').nth(1)).toContainText('30 EUR');
+  await expect(groups.getByRole('row', { name: 'invoice' })).toContainText('invoice30 EUR');
 
   await app.getByRole('button', { name: 'Delete' }).click();
   await app.getByRole('dialog').getByRole('button', { name: 'Delete' }).click();
