@@ -185,7 +185,7 @@ mod tests {
         assert_eq!((computed(&count), value_label(&count, 3.0)), ("number of spans".into(), "3".into()));
         assert_eq!(value_label(&definition(), 12.5), "12.5 EUR");
         let duration = CustomMetricDefinition { value: CustomMetricValue::Duration, ..definition() };
-        assert_eq!(value_label(&duration, 1.5e6), "1.50 ms");
+        assert_eq!(value_label(&duration, 1.5e6), "1.5 ms");
     }
 
     // Catches names in the order of the alphabet instead of the definition's, and empty ones.
