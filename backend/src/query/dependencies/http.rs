@@ -6,18 +6,14 @@ use spanloom_model::api::{
 };
 
 use super::http_docs::GraphErrors;
-use super::node::NodeName;
+use super::node::{NODE_CHARS_MAX, NodeName};
 use super::store::{self, Focus, Found, PAIRS_MAX};
 use crate::identity::extract::Viewer;
 use crate::query::Query;
 use crate::query::http::{ReadErrors, query_params};
 use crate::query::params::Params;
 use crate::query::services::http::window;
-use crate::query::traces::params::SERVICE_CHARS_MAX;
 use crate::web::{ApiError, ApiResult};
-
-/// The longest word before a name, with its colon.
-const TYPE_CHARS_MAX: usize = 10;
 
 const DEPTH_DEFAULT: i32 = 3;
 const DEPTH_MAX: i32 = 16;
@@ -27,7 +23,7 @@ const PATH_DEPTH_DEFAULT: i32 = 6;
 const PATH_DEPTH_MAX: i32 = 8;
 
 fn node(params: &mut Params, name: &str) -> Option<NodeName> {
-    params.text(name, SERVICE_CHARS_MAX + TYPE_CHARS_MAX).map(|text| NodeName::parse(&text))
+    params.text(name, NODE_CHARS_MAX).map(|text| NodeName::parse(&text))
 }
 
 /// A node that must be given.

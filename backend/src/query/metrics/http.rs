@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use actix_web::{HttpRequest, get, web};
 use spanloom_model::api::{MetricComparison, MetricLabels, MetricSeries, MetricsResponse};
 
+use super::call_store::count_calls;
 use super::cells::GroupCells;
 use super::params::{CELLS_MAX, Question, SERIES_MAX, Steps};
 use super::store::{self, Found};
@@ -41,6 +42,12 @@ use crate::web::{ApiError, ApiResult};
             example = "unset"),
         ("version" = Option<String>, Query, description = "Only spans of this `service.version`.",
             max_length = 255, example = "2.1.0"),
+        ("caller" = Option<String>, Query, description = "Only calls of this service; with `callee`.",
+            max_length = 265, example = "frontend"),
+        ("callee" = Option<String>, Query, description = "Instead of spans the calls of this service, or of \
+            the node with this id, as `/dependencies` counts them: `database:postgresql/shop`. Goes with \
+            no other filter but `caller`, and with no `groupBy`; kept by the minute only.",
+            max_length = 265, example = "checkout"),
         ("groupBy" = Option<String>, Query, description = "A series for each; names with commas between: \
             service, operation, kind, status, version.", example = "operation"),
         ("step" = Option<i64>, Query, description = "Seconds, a multiple of 60; at most 1,000 steps. \
@@ -111,7 +118,11 @@ async fn series(
     steps: Steps,
     now_s: i64,
 ) -> ApiResult<Vec<MetricSeries>> {
-    let found = store::count(&query.store.pool, question, steps, query.statement_time()).await?;
+    let (pool, time) = (&query.store.pool, query.statement_time());
+    let found = match &question.filter.call {
+        Some(call) => count_calls(pool, call, steps, question.apdex_ns, time).await?,
+        None => store::count(pool, question, steps, time).await?,
+    };
     let Found::Groups(mut groups) = found else { return Err(too_many(steps)) };
     if question.groups.is_empty() && groups.is_empty() {
         groups = BTreeMap::from([(MetricLabels::default(), GroupCells::default())]);

@@ -1,5 +1,6 @@
 //! Metrics over time: rate, errors and durations of spans, grouped and filtered.
 
+mod call_store;
 mod cells;
 pub mod http;
 mod params;

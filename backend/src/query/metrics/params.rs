@@ -5,6 +5,7 @@ use spanloom_model::api::Metric;
 use spanloom_model::{SpanKind, SpanStatus};
 
 use super::store::Level;
+use crate::query::dependencies::call::Call;
 use crate::query::params::{Params, SECOND_NS, TimeRange, Window};
 use crate::query::traces::params::{OPERATION_CHARS_MAX, SERVICE_CHARS_MAX};
 
@@ -71,6 +72,8 @@ pub struct Filter {
     pub kinds: Vec<SpanKind>,
     pub status: Option<SpanStatus>,
     pub version: Option<String>,
+    /// Calls of the dependency graph instead of spans; then nothing else narrows.
+    pub call: Option<Call>,
 }
 
 /// Whole steps of the clock: a multiple of the step since the epoch, at least one.
@@ -145,8 +148,13 @@ impl Question {
             kinds: kinds(params),
             status: params.parsed("status", |text| named(&STATUSES, text)),
             version: params.text("version", VERSION_CHARS_MAX),
+            call: Call::parse(params),
         };
         let groups = groups(params);
+        let spans_only = Filter { call: filter.call.clone(), ..Filter::default() } != filter;
+        if filter.call.is_some() && (spans_only || !groups.is_empty()) {
+            params.reject("callee", "goes with caller only: calls are not told apart by anything else");
+        }
         let step_s = params.parsed("step", |text| {
             let step =
                 text.parse().ok().filter(|step| *step >= 60 && step % 60 == 0 && *step <= STEP_S_MAX);

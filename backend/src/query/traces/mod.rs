@@ -6,6 +6,7 @@
 //! sent.
 
 mod assemble;
+mod call_store;
 mod cursor;
 pub mod http;
 mod merge;

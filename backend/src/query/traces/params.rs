@@ -5,6 +5,7 @@ use spanloom_model::api::{FieldError, SearchOrder};
 use spanloom_model::{SpanStatus, TraceId};
 
 use super::cursor::Cursor;
+use crate::query::dependencies::call::Call;
 use crate::query::params::{Params, SECOND_NS, TimeRange, check_text, parse_duration};
 
 /// Characters of a service's name at most.
@@ -41,6 +42,8 @@ pub struct Filter {
     pub status: Option<SpanStatus>,
     /// The same span's attributes.
     pub tags: Vec<Tag>,
+    /// The same span is this call's: the callee's, or the caller's if the callee sends no spans.
+    pub call: Option<Call>,
     /// The trace's duration in nanoseconds, inclusive.
     pub duration_min_ns: Option<i64>,
     /// The trace's duration in nanoseconds, inclusive.
@@ -128,7 +131,8 @@ fn filter(params: &mut Params) -> Filter {
     {
         params.reject("maxDuration", "must not be less than duration");
     }
-    Filter { trace_id, service, operation, status, tags, duration_min_ns, duration_max_ns }
+    let call = Call::parse(params);
+    Filter { trace_id, service, operation, status, tags, call, duration_min_ns, duration_max_ns }
 }
 
 fn parse_status(text: &str) -> Result<SpanStatus, String> {

@@ -9,6 +9,7 @@ use sqlx::postgres::PgRow;
 use sqlx::{Connection, PgConnection, Postgres, QueryBuilder, Row};
 use uuid::Uuid;
 
+use super::call_store::CallCondition;
 use super::cursor::Cursor;
 use super::merge::{Merged, Piece};
 use super::params::{Filter, Tag};
@@ -24,6 +25,7 @@ pub struct Conditions {
     operations: Option<Operations>,
     status: Option<SpanStatus>,
     tags: Vec<TagCondition>,
+    call: Option<CallCondition>,
 }
 
 /// All operations with one name, and the services that have them.
@@ -73,6 +75,12 @@ impl Conditions {
         for tag in &filter.tags {
             conditions.tags.push(TagCondition::resolve(db, tag).await?);
         }
+        if let Some(call) = &filter.call {
+            conditions.call = CallCondition::resolve(db, call).await?;
+            if conditions.call.is_none() {
+                return Ok(None);
+            }
+        }
         Ok(Some(conditions))
     }
 
@@ -84,7 +92,7 @@ impl Conditions {
     /// Whether pieces of traces cannot tell.
     pub fn need_spans(&self) -> bool {
         let by_pieces = matches!(self.status, None | Some(SpanStatus::Error));
-        !by_pieces || self.operations.is_some() || !self.tags.is_empty()
+        !by_pieces || self.operations.is_some() || !self.tags.is_empty() || self.call.is_some()
     }
 
     /// Adds the condition about a row of `traces` after `prefix`; false if there is none.
@@ -103,7 +111,7 @@ impl Conditions {
         true
     }
 
-    /// Adds ` AND ...` about a row of `spans`.
+    /// Adds ` AND ...` about a row of `spans h`.
     fn push_span(&self, sql: &mut Sql) {
         if let Some(id) = self.service {
             sql.push(" AND service_id = ").push_bind(id);
@@ -127,6 +135,9 @@ impl Conditions {
             sql.push(") OR ");
             tag.push(sql);
             sql.push(")");
+        }
+        if let Some(call) = &self.call {
+            call.push(sql);
         }
     }
 }
@@ -306,7 +317,7 @@ pub async fn matching(
     start_us: i64,
     end_us: i64,
 ) -> sqlx::Result<Vec<Uuid>> {
-    let mut sql = Sql::new("SELECT DISTINCT trace_id FROM spans WHERE trace_id = ANY(");
+    let mut sql = Sql::new("SELECT DISTINCT trace_id FROM spans h WHERE trace_id = ANY(");
     sql.push_bind(trace_ids.to_vec()).push(") AND start_time >= ").push_bind(time_of_us(start_us));
     sql.push(" AND start_time <= ").push_bind(time_of_us(end_us));
     conditions.push_span(&mut sql);
@@ -433,7 +444,7 @@ pub async fn longest(
         sql.push_bind(Uuid::from_u128(cursor.trace_id.get())).push(")");
     }
     if conditions.need_spans() {
-        sql.push(" AND trace_id IN (SELECT trace_id FROM spans WHERE start_time >= ").push_bind(start);
+        sql.push(" AND trace_id IN (SELECT trace_id FROM spans h WHERE start_time >= ").push_bind(start);
         sql.push(
             " AND start_time <= (SELECT timestamptz 'epoch' + (max(end_ns) / 1000 + 1) * interval '1 us'
                                  FROM merged)",

@@ -15,7 +15,7 @@ pub fn layers(count: usize, edges: &[(usize, usize)]) -> Vec<usize> {
         callees.sort_unstable();
         callees.dedup();
     }
-    let callees = without_cycles(callees, &caller_counts);
+    let callees = without_cycles(&callees, &caller_counts);
     longest_paths(&callees)
 }
 
@@ -28,7 +28,7 @@ enum Visit {
 
 /// Drops the edges that return to a node from which one came, walking from where requests come in. Does
 /// not recurse.
-fn without_cycles(callees: Vec<Vec<usize>>, caller_counts: &[usize]) -> Vec<Vec<usize>> {
+fn without_cycles(callees: &[Vec<usize>], caller_counts: &[usize]) -> Vec<Vec<usize>> {
     let count = callees.len();
     let mut starts: Vec<usize> = (0..count).collect();
     // Whoever nobody calls is an entry; of a closed circle, whoever calls more than it is called.

@@ -200,7 +200,7 @@ mod tests {
     fn check(layout: &GraphLayout) {
         for (a, first) in layout.nodes.iter().enumerate() {
             for second in &layout.nodes[a + 1..] {
-                let apart = first.layer != second.layer || (first.row - second.row).abs() > 0.999;
+                let apart = (first.layer - second.layer).abs().max((first.row - second.row).abs()) > 0.999;
                 assert!(apart, "{first:?} {second:?}");
             }
             assert!(first.row >= -0.001 && first.row.is_finite(), "{first:?}");
@@ -259,7 +259,10 @@ mod tests {
     fn nodes_lie_beside_their_neighbours() {
         let layout = graph_layout(3, &[(0, 1), (0, 2)]);
         let rows = [0, 1, 2].map(|node| layout.nodes[node].row);
-        assert_eq!(rows, [0.5, 0.0, 1.0]);
+        assert!(
+            rows.iter().zip([0.5, 0.0, 1.0]).all(|(row, wanted)| (row - wanted).abs() < 1e-9),
+            "{rows:?}"
+        );
         assert_eq!(graph_layout(0, &[]), GraphLayout::default());
     }
 
