@@ -7,6 +7,8 @@ use leptos_router::path;
 use crate::components::shell::Shell;
 use crate::components::toast_list::ToastList;
 use crate::pages::login::LoginPage;
+use crate::pages::map::MapPage;
+use crate::pages::map::memory::MapMemory;
 use crate::pages::not_found::NotFoundPage;
 use crate::pages::search::SearchPage;
 use crate::pages::search::memory::SearchMemory;
@@ -40,6 +42,7 @@ pub fn App() -> impl IntoView {
 fn Pages() -> impl IntoView {
     RangeState::provide();
     SearchMemory::provide();
+    MapMemory::provide();
     view! {
         <Routes fallback=|| view! { <NotFoundPage /> }.into_any()>
             <Route path=path!("/login") view=|| view! { <LoginPage /> }.into_any() />
@@ -48,6 +51,7 @@ fn Pages() -> impl IntoView {
                 <Route path=path!("/services/:service") view=|| view! { <ServicePage /> }.into_any() />
                 <Route path=path!("/traces") view=|| view! { <SearchPage /> }.into_any() />
                 <Route path=path!("/traces/:trace_id") view=|| view! { <TracePage /> }.into_any() />
+                <Route path=path!("/map") view=|| view! { <MapPage /> }.into_any() />
                 <Route path=path!("/settings/:section?") view=|| view! { <SettingsPage /> }.into_any() />
                 <Route path=path!("/*any") view=|| view! { <NotFoundPage /> }.into_any() />
             </ParentRoute>

@@ -1,6 +1,7 @@
 //! The server's API as typed functions, one module per domain.
 
 mod client;
+mod dependencies;
 mod error;
 mod identity;
 mod metrics;
@@ -9,6 +10,7 @@ mod storage;
 mod traces;
 
 pub use client::{Abort, on_session_end};
+pub use dependencies::{call_metrics, dependencies, impact};
 pub use error::ApiError;
 pub use identity::{
     add_user, change_password, change_user, create_key, keys, log_in, log_out, me, revoke_key, users,

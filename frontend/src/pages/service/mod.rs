@@ -1,6 +1,6 @@
 //! A service: how often it is called, how much fails, how long it takes, and which operations do that.
 
-mod model;
+pub mod model;
 mod operations;
 
 use std::sync::Arc;
@@ -26,7 +26,7 @@ use self::operations::Operations;
 const KEYS: &[KeyHelp] = &[("← →", "In a chart: the step before, after"), ("Esc", "In a chart: no step")];
 
 /// What counts for a service, as on the page of all services.
-const ENTRY_KINDS: &[&str] = &["server", "consumer"];
+pub const ENTRY_KINDS: &[&str] = &["server", "consumer"];
 
 /// Whether the answer has spans at all.
 fn has_spans(answer: &MetricsResponse) -> bool {
