@@ -28,6 +28,14 @@ for (const colorScheme of ['dark', 'light']) {
       await expectAccessible(app);
     });
 
+    test('service map', async ({ api, app }) => {
+      await checkoutTrace(api, 'broken');
+      await app.goto('/map?callee=service:gateway');
+      await expect(app.locator('.map-node.selected')).toBeVisible();
+      await expect(app.getByRole('complementary', { name: 'Selection' }).locator('path.line').first()).toBeAttached();
+      await expectAccessible(app);
+    });
+
     test('search', async ({ api, app }) => {
       await checkoutTrace(api, 'broken');
       await app.goto('/traces?service=gateway');

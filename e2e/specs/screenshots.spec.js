@@ -44,6 +44,9 @@ for (const colorScheme of ['dark', 'light']) {
         await app.goto('/services/gateway');
         await expect(app.getByRole('table')).toBeVisible();
         await shoot(app, 'service');
+        await app.goto('/map?callee=service:gateway');
+        await expect(app.locator('.map-node.selected')).toBeVisible();
+        await shoot(app, 'map');
         await app.goto('/traces');
         await expect(app.getByRole('list', { name: 'Traces' }).getByRole('listitem').nth(3)).toBeVisible();
         await shoot(app, 'search');

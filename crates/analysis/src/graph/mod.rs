@@ -1,6 +1,7 @@
 //! The layered layout of a directed graph, callers left of those they call: Sugiyama, Tagawa and Toda,
 //! "Methods for Visual Understanding of Hierarchical System Structures" (1981). Cycles are cut, nodes put
-//! into layers, those of a layer ordered to cross few edges, and moved towards their neighbours.
+//! into layers, those of a layer ordered to cross few edges, and moved towards their neighbours. A layer
+//! that would be very high gets several columns.
 //!
 //! Deterministic: the same graph looks the same everywhere.
 
@@ -12,19 +13,23 @@ use std::collections::BTreeMap;
 
 use layers::layers;
 use order::order;
-use position::positions;
+use position::{BEND_ROWS, positions};
 
 /// Edges across more layers than this are not led around the nodes between.
 const SPAN_MAX: usize = 12;
 
+/// A layer has one column up to so many rows; in a large graph up to so many times the root of its nodes.
+const ROWS_MAX: f64 = 16.0;
+const ROWS_PER_ROOT: f64 = 1.5;
+
 /// Rows between two parts of the graph that no edge connects.
 const COMPONENT_GAP: f64 = 1.0;
 
-/// A place in the plane: layers to the right, rows down, one of which a node needs.
+/// A place in the plane: columns to the right, rows down, one of which a node needs.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Place {
-    /// The layer, from 0.
-    pub layer: f64,
+    /// The column, from 0.
+    pub column: f64,
     /// The row of its middle, from 0.
     pub row: f64,
 }
@@ -43,7 +48,7 @@ pub struct GraphLayout {
 /// nothing. Ends beyond the nodes must not be.
 pub fn graph_layout(count: usize, edges: &[(usize, usize)]) -> GraphLayout {
     let mut layout = GraphLayout {
-        nodes: vec![Place { layer: 0.0, row: 0.0 }; count],
+        nodes: vec![Place { column: 0.0, row: 0.0 }; count],
         bends: vec![Vec::new(); edges.len()],
     };
     let mut top = 0.0;
@@ -105,14 +110,26 @@ fn place_component(
     let mut graph = Layered::new(&layers, &local_edges);
     order(&mut graph);
     let rows = positions(&graph);
+    let columns = graph.columns();
     let lowest = rows.iter().copied().fold(f64::INFINITY, f64::min);
     let place =
-        |vertex: usize| Place { layer: graph.layer_of[vertex] as f64, row: rows[vertex] - lowest + top };
+        |vertex: usize, column: usize| Place { column: column as f64, row: rows[vertex] - lowest + top };
     for (at, &node) in component.nodes.iter().enumerate() {
-        layout.nodes[node] = place(at);
+        layout.nodes[node] = place(at, columns[at]);
     }
     for (at, &edge) in component.edges.iter().enumerate() {
-        layout.bends[edge] = graph.bends[at].iter().map(|&vertex| place(vertex)).collect();
+        let (caller, callee) = local_edges[at];
+        // Straight through all columns of a layer.
+        let through = |&vertex: &usize| {
+            let last = columns[vertex] + graph.column_counts[graph.layer_of[vertex]] - 1;
+            let mut ends = vec![place(vertex, columns[vertex]), place(vertex, last)];
+            ends.dedup();
+            if layers[caller] > layers[callee] {
+                ends.reverse();
+            }
+            ends
+        };
+        layout.bends[edge] = graph.bends[at].iter().flat_map(through).collect();
     }
     rows.iter().copied().fold(lowest, f64::max) - lowest + top + 1.0
 }
@@ -131,6 +148,8 @@ struct Layered {
     right: Vec<Vec<usize>>,
     /// The bends of each edge from caller to callee.
     bends: Vec<Vec<usize>>,
+    /// How many columns each layer has.
+    column_counts: Vec<usize>,
 }
 
 impl Layered {
@@ -142,6 +161,7 @@ impl Layered {
             left: vec![Vec::new(); layer_of.len()],
             right: vec![Vec::new(); layer_of.len()],
             bends: Vec::with_capacity(edges.len()),
+            column_counts: Vec::new(),
         };
         for &(caller, callee) in edges {
             let bends = graph.add_edge(caller, callee);
@@ -150,6 +170,11 @@ impl Layered {
         for (vertex, &layer) in graph.layer_of.iter().enumerate() {
             graph.layers[layer].push(vertex);
         }
+        let rows_max = ROWS_MAX.max(ROWS_PER_ROOT * (graph.node_count as f64).sqrt());
+        let rows = |vertex: &usize| if graph.is_node(*vertex) { 1.0 } else { BEND_ROWS };
+        let column_count =
+            |layer: &Vec<usize>| (layer.iter().map(rows).sum::<f64>() / rows_max).ceil().max(1.0) as usize;
+        graph.column_counts = graph.layers.iter().map(column_count).collect();
         graph
     }
 
@@ -183,6 +208,24 @@ impl Layered {
         bends
     }
 
+    /// The column of each node, in turns through those of its layer; of each bend, its layer's first.
+    fn columns(&self) -> Vec<usize> {
+        let mut columns = vec![0; self.layer_of.len()];
+        let mut first = 0;
+        for (layer, count) in self.layers.iter().zip(&self.column_counts) {
+            let mut turn = 0;
+            for &vertex in layer {
+                columns[vertex] = first;
+                if self.is_node(vertex) {
+                    columns[vertex] += turn % count;
+                    turn += 1;
+                }
+            }
+            first += count;
+        }
+        columns
+    }
+
     fn is_node(&self, vertex: usize) -> bool {
         vertex < self.node_count
     }
@@ -193,14 +236,15 @@ mod tests {
     use super::*;
 
     fn layer(layout: &GraphLayout, node: usize) -> usize {
-        layout.nodes[node].layer as usize
+        layout.nodes[node].column as usize
     }
 
     /// No two nodes of a layer overlap.
     fn check(layout: &GraphLayout) {
         for (a, first) in layout.nodes.iter().enumerate() {
             for second in &layout.nodes[a + 1..] {
-                let apart = (first.layer - second.layer).abs().max((first.row - second.row).abs()) > 0.999;
+                let apart =
+                    (first.column - second.column).abs().max((first.row - second.row).abs()) > 0.999;
                 assert!(apart, "{first:?} {second:?}");
             }
             assert!(first.row >= -0.001 && first.row.is_finite(), "{first:?}");
@@ -215,7 +259,7 @@ mod tests {
         assert_eq!([0, 1, 2, 3].map(|node| layer(&layout, node)), [0, 1, 2, 3]);
         assert_eq!(layout.bends[0], []);
         let bends = &layout.bends[3];
-        assert_eq!(bends.iter().map(|bend| bend.layer as usize).collect::<Vec<_>>(), [1, 2]);
+        assert_eq!(bends.iter().map(|bend| bend.column as usize).collect::<Vec<_>>(), [1, 2]);
         for (bend, node) in bends.iter().zip([1, 2]) {
             assert!((bend.row - layout.nodes[node].row).abs() > 0.4, "{bend:?}");
         }
@@ -282,8 +326,22 @@ mod tests {
             let layout = graph_layout(count, &edges);
             check(&layout);
             assert_eq!(layout, graph_layout(count, &edges));
-            assert!(layout.bends.iter().all(|bends| bends.len() < SPAN_MAX));
+            assert!(layout.bends.iter().all(|bends| bends.len() < 2 * SPAN_MAX));
         }
+    }
+
+    // Catches a layer of hundreds that is as high as all of them, and an order that its columns tear apart.
+    #[test]
+    fn a_high_layer_has_several_columns() {
+        let edges: Vec<(usize, usize)> = (1..=300).map(|callee| (0, callee)).chain([(1, 301)]).collect();
+        let layout = graph_layout(302, &edges);
+        check(&layout);
+        let highest = layout.nodes.iter().map(|place| place.row).fold(0.0, f64::max);
+        assert!(highest < 28.0, "{highest}");
+        let columns: std::collections::BTreeSet<usize> =
+            (1..=300).map(|node| layer(&layout, node)).collect();
+        assert_eq!(columns.into_iter().collect::<Vec<_>>(), (1..=12).collect::<Vec<_>>());
+        assert_eq!(layer(&layout, 301), 13, "what comes after has its own");
     }
 
     // Catches work that grows with the square of a chain's length.

@@ -6,7 +6,7 @@ use super::Layered;
 const ROUNDS: usize = 16;
 
 /// Rows that a bend needs.
-const BEND_ROWS: f64 = 0.5;
+pub const BEND_ROWS: f64 = 0.5;
 
 /// The row of each vertex.
 pub fn positions(graph: &Layered) -> Vec<f64> {
@@ -44,9 +44,13 @@ fn wanted(graph: &Layered, rows: &[f64], vertex: usize) -> f64 {
     }
 }
 
-/// Rows of a layer's vertices if they stand as close as they may.
+/// Rows of a layer's vertices if they stand as close as they may: in a layer of several columns the nodes
+/// of a column stay a row apart.
 fn offsets(graph: &Layered, layer: &[usize]) -> Vec<f64> {
-    let half = |vertex: usize| if graph.is_node(vertex) { 0.5 } else { BEND_ROWS / 2.0 };
+    let half = |vertex: usize| {
+        let rows = if graph.is_node(vertex) { 1.0 } else { BEND_ROWS };
+        rows / 2.0 / graph.column_counts[graph.layer_of[vertex]] as f64
+    };
     let mut at = 0.0;
     let mut offsets = Vec::with_capacity(layer.len());
     for (place, &vertex) in layer.iter().enumerate() {

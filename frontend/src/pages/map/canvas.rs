@@ -34,6 +34,10 @@ pub fn Canvas(
         if state.camera.with_untracked(Option::is_none) {
             state.fit();
         }
+        // The panel that opens must not cover what it is about.
+        if let Some(Selection::Node(id)) = state.filter.with_untracked(|filter| filter.selection.clone()) {
+            state.reveal(&id);
+        }
     });
     let emphasis = state.emphasis();
     let drag = RwSignal::new(None::<Drag>);
@@ -77,6 +81,7 @@ pub fn Canvas(
             return;
         }
         let selection = target(&event);
+        state.hovered.set(None);
         if let Some(Selection::Node(id)) = &selection {
             state.current.set(Some(id.clone()));
         }
@@ -243,7 +248,7 @@ fn tooltip(state: MapState) -> Option<impl IntoView> {
             Some((format!("{} → {}", name(caller), name(callee)), rows.collect()))
         }
     })?;
-    let (width, height) = state.size.get_untracked();
+    let (width, height) = state.size.get();
     let place = |at: f64, size: f64| {
         if at < size / 2.0 {
             (format!("{:.0}px", at + 14.0), "auto".to_owned())

@@ -12,8 +12,8 @@ use crate::components::service_color::hue;
 use crate::format;
 
 /// Characters of a name that fit on a card, and on one whose name is drawn larger.
-const NAME_CHARS: usize = 19;
-const FAR_NAME_CHARS: usize = 13;
+const NAME_CHARS: usize = 15;
+const FAR_NAME_CHARS: usize = 11;
 
 /// The ring that shows the share of errors.
 const RING_RADIUS: f64 = 8.0;
@@ -215,7 +215,7 @@ fn face(card: &Card) -> impl IntoView + use<> {
     // A share of errors that is there is seen, however small.
     let share = if card.red.error_rate > 0.0 { card.red.error_rate.clamp(0.04, 1.0) } else { 0.0 };
     let arc = format!("{:.2} {around:.2}", around * share);
-    let (ring_x, ring_y) = (CARD_WIDTH - 20.0, CARD_HEIGHT / 2.0);
+    let (ring_x, ring_y) = (CARD_WIDTH - 18.0, CARD_HEIGHT / 2.0);
     let rotate = format!("rotate(-90 {ring_x} {ring_y})");
     view! {
         <path class=format!("map-card {health}") d=outline(card.node_type) />

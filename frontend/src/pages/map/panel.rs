@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 use spanloom_model::api::{DependencyNodeType, MetricsResponse, RedSummary};
 
-use super::cards::{go_to, type_label};
+use super::cards::type_label;
 use super::drawing::{Card, Drawing};
 use super::filter::{Selection, kind_label};
 use super::state::{MapState, service_name, traces_href};
@@ -34,19 +34,18 @@ pub fn Panel(
         let selection = selection.get()?;
         let title = match &selection {
             Selection::Node(id) => view! { <NodeHead state=state id=id.clone() /> }.into_any(),
-            Selection::Edge(caller, callee) => {
-                view! { <EdgeHead state=state caller=caller.clone() callee=callee.clone() /> }.into_any()
-            }
-        };
-        let lists = match &selection {
-            Selection::Node(id) => view! {
-                <Neighbours state=state id=id.clone() />
-                <Affected id=id.clone() />
+            Selection::Edge(caller, callee) => view! {
+                <EdgeHead state=state caller=caller.clone() callee=callee.clone() />
+                <Kinds state=state caller=caller.clone() callee=callee.clone() />
             }
             .into_any(),
-            Selection::Edge(caller, callee) => {
-                view! { <Kinds state=state caller=caller.clone() callee=callee.clone() /> }.into_any()
-            }
+        };
+        let lists = match &selection {
+            Selection::Node(id) => Some(view! {
+                <Neighbours state=state id=id.clone() />
+                <Affected id=id.clone() />
+            }),
+            Selection::Edge(..) => None,
         };
         Some(view! {
             <aside class="map-panel" aria-label="Selection">
@@ -338,8 +337,7 @@ fn Affected(id: String) -> impl IntoView {
 #[component]
 fn Kinds(state: MapState, caller: String, callee: String) -> impl IntoView {
     let key = (caller, callee);
-    let callee = key.1.clone();
-    let rows = move || {
+    move || {
         state.drawing.with(|drawing| {
             let calls = drawing.curves.get(&key).map(|curve| curve.calls.clone()).unwrap_or_default();
             let rows = calls.into_iter().map(|(kind, red)| {
@@ -350,9 +348,5 @@ fn Kinds(state: MapState, caller: String, callee: String) -> impl IntoView {
             });
             rows.collect_view()
         })
-    };
-    view! {
-        {rows}
-        <button type="button" class="button small" on:click=move |_| go_to(state, &callee)>"Show the callee on the map"</button>
     }
 }

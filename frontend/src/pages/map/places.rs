@@ -79,27 +79,27 @@ impl Places {
             edges.iter().filter_map(other).collect()
         };
         let (callers, callees) = (places(true), places(false));
-        let layer = if callers.is_empty() {
-            callees.iter().map(|place| place.layer).fold(f64::INFINITY, f64::min) - 1.0
+        let column = if callers.is_empty() {
+            callees.iter().map(|place| place.column).fold(f64::INFINITY, f64::min) - 1.0
         } else {
-            callers.iter().map(|place| place.layer).fold(f64::NEG_INFINITY, f64::max) + 1.0
+            callers.iter().map(|place| place.column).fold(f64::NEG_INFINITY, f64::max) + 1.0
         };
-        if !layer.is_finite() {
+        if !column.is_finite() {
             return false;
         }
         let rows = callers.iter().chain(&callees).map(|place| place.row);
         let wanted = rows.sum::<f64>() / (callers.len() + callees.len()) as f64;
-        let row = self.free_row(layer, wanted);
-        self.nodes.insert(id.to_owned(), Place { layer, row });
+        let row = self.free_row(column, wanted);
+        self.nodes.insert(id.to_owned(), Place { column, row });
         true
     }
 
-    /// The row nearest to the wanted one that no node of the layer needs.
-    fn free_row(&self, layer: f64, wanted: f64) -> f64 {
+    /// The row nearest to the wanted one that no node of the column needs.
+    fn free_row(&self, column: f64, wanted: f64) -> f64 {
         let taken: Vec<f64> = self
             .nodes
             .values()
-            .filter(|place| (place.layer - layer).abs() < 0.5)
+            .filter(|place| (place.column - column).abs() < 0.5)
             .map(|place| place.row)
             .collect();
         let is_free = |row: &f64| taken.iter().all(|other| (other - row).abs() >= ROW);
@@ -140,7 +140,7 @@ mod tests {
     fn taken_twice(places: &Places) -> bool {
         let all: Vec<&Place> = places.nodes.values().collect();
         all.iter().enumerate().any(|(at, a)| {
-            all[at + 1..].iter().any(|b| (a.layer - b.layer).abs() < 0.5 && (a.row - b.row).abs() < 0.999)
+            all[at + 1..].iter().any(|b| (a.column - b.column).abs() < 0.5 && (a.row - b.row).abs() < 0.999)
         })
     }
 
@@ -159,10 +159,11 @@ mod tests {
         for id in ["a", "b", "c", "d"] {
             assert_eq!(after.node(id), before.node(id));
         }
-        assert_eq!(after.node("new").unwrap().layer, after.node("b").unwrap().layer + 1.0);
+        let columns = ["b", "new"].map(|id| after.node(id).unwrap().column as usize);
+        assert_eq!(columns, [1, 2]);
         assert!(!taken_twice(&after), "{after:?}");
         assert!(after.node("x").unwrap().row > before.node("d").unwrap().row + 1.0);
-        assert!(after.node("y").unwrap().layer > after.node("x").unwrap().layer);
+        assert!(after.node("y").unwrap().column > after.node("x").unwrap().column);
     }
 
     // Catches a map of leftovers after another environment is looked at.

@@ -12,6 +12,9 @@ use crate::state::find::score;
 use crate::state::query::Query;
 use crate::state::range::{RangeState, use_change_query};
 
+/// CSS pixels at the lower edge that buttons and legend cover.
+const LEGEND_HEIGHT: f64 = 36.0;
+
 /// Nodes and edges that stand out; the rest is dim.
 pub type Emphasis = (HashSet<String>, HashSet<EdgeKey>);
 
@@ -81,7 +84,7 @@ impl MapState {
         let size = self.size.get_untracked();
         let bounds = self.drawing.with_untracked(Drawing::bounds);
         if let Some(bounds) = bounds.filter(|_| size.0 > 0.0) {
-            self.camera.set(Some(Camera::fit(bounds, size)));
+            self.camera.set(Some(Camera::fit(bounds, (size.0, size.1 - LEGEND_HEIGHT))));
         }
     }
 
