@@ -2,7 +2,7 @@
 import { test } from '../support/test.js';
 import { expect } from '../support/test.js';
 import { expectAccessible } from '../support/axe.js';
-import { checkoutTrace } from '../support/traces.js';
+import { checkoutTrace, inGraph } from '../support/traces.js';
 
 for (const colorScheme of ['dark', 'light']) {
   test.describe(colorScheme, () => {
@@ -30,6 +30,7 @@ for (const colorScheme of ['dark', 'light']) {
 
     test('service map', async ({ api, app }) => {
       await checkoutTrace(api, 'broken');
+      await inGraph(api, 'gateway');
       await app.goto('/map?callee=service:gateway');
       await expect(app.locator('.map-node.selected')).toBeVisible();
       await expect(app.getByRole('complementary', { name: 'Selection' }).locator('path.line').first()).toBeAttached();

@@ -12,7 +12,7 @@ function call(caller, callee, failed = false) {
   const startTime = (Date.now() - 60_000) * 1000;
   const status = failed ? 'error' : 'unset';
   const database = callee.startsWith('db:')
-    ? { attributes: { 'db.system.name': 'postgresql', 'db.namespace': callee.slice(3) }, status } : {};
+    ? { tags: { 'db.system.name': 'postgresql', 'db.namespace': callee.slice(3) }, status } : {};
   const spans = [{
     traceId: HEX(traceId, 32), spanId: HEX(client, 16), name: 'call', serviceName: caller, kind: 'client',
     startTime, duration: 20_000, ...database,
@@ -62,7 +62,7 @@ test('an edge leads to exactly the traces of its calls', async ({ api, app }) =>
   // The keyboard reaches a node, and the panel its edges.
   await node(app, name('web')).focus();
   await app.keyboard.press('ArrowRight');
-  await expect(app.locator('.map-node:focus')).not.toHaveAccessibleName(new RegExp(`^${name('web')}`));
+  await expect(app.locator('.map-button:focus')).not.toHaveAccessibleName(new RegExp(`^${name('web')}`));
   await node(app, name('shop')).focus();
   await app.keyboard.press('Enter');
   await expect(panel(app)).toContainText('Called by');

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 
 import { test, expect } from '../support/test.js';
 import { settled } from '../support/axe.js';
-import { checkoutTrace } from '../support/traces.js';
+import { checkoutTrace, inGraph } from '../support/traces.js';
 
 const SCREENSHOTS = fileURLToPath(new URL('../test-results/screenshots/', import.meta.url));
 const IMAGES = fileURLToPath(new URL('../../docs/images/', import.meta.url));
@@ -44,6 +44,7 @@ for (const colorScheme of ['dark', 'light']) {
         await app.goto('/services/gateway');
         await expect(app.getByRole('table')).toBeVisible();
         await shoot(app, 'service');
+        await inGraph(api, 'gateway');
         await app.goto('/map?callee=service:gateway');
         await expect(app.locator('.map-node.selected')).toBeVisible();
         await shoot(app, 'map');

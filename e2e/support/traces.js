@@ -121,3 +121,11 @@ export async function sendLargeTrace(count) {
   }
   return traceId;
 }
+
+/** Waits until the service map knows the service: calls are paired some seconds after their spans. */
+export async function inGraph(request, service) {
+  await expect.poll(async () => {
+    const graph = await (await request.get('/api/v1/dependencies')).json();
+    return graph.nodes.map((node) => node.name);
+  }, { timeout: 60_000 }).toContain(service);
+}

@@ -149,16 +149,21 @@ pub fn CardView(
             class="map-node"
             class:dim=move || is_dim.get()
             class:selected=move || is_selected.get()
-            role="button"
-            tabindex=move || tab_index.get()
-            aria-label=label
-            aria-pressed=move || is_selected.get().to_string()
             data-callee=id
             transform=transform
-            on:keydown=on_key
-            on:focus=focused
         >
-            {face}
+            <rect
+                class="map-button"
+                width=CARD_WIDTH
+                height=CARD_HEIGHT
+                role="button"
+                tabindex=move || tab_index.get()
+                aria-label=label
+                aria-pressed=move || is_selected.get().to_string()
+                on:keydown=on_key
+                on:focus=focused
+            />
+            <g class="map-face" aria-hidden="true">{face}</g>
         </g>
     }
 }
@@ -168,12 +173,14 @@ pub fn go_to(state: MapState, id: &str) {
     state.reveal(id);
     let nodes = document().query_selector_all(".map-node[data-callee]").ok();
     let elements = nodes.iter().flat_map(|nodes| (0..nodes.length()).filter_map(|at| nodes.get(at)));
-    let element = elements
-        .filter_map(|node| node.dyn_into::<web_sys::SvgElement>().ok())
-        .find(|element| element.get_attribute("data-callee").as_deref() == Some(id));
-    if let Some(element) = element {
+    let button = elements
+        .filter_map(|node| node.dyn_into::<web_sys::Element>().ok())
+        .find(|element| element.get_attribute("data-callee").as_deref() == Some(id))
+        .and_then(|element| element.query_selector(".map-button").ok().flatten())
+        .and_then(|button| button.dyn_into::<web_sys::SvgElement>().ok());
+    if let Some(button) = button {
         // Without focus it is still seen.
-        let _ = element.focus();
+        let _ = button.focus();
     }
 }
 
