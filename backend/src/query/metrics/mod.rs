@@ -1,6 +1,7 @@
 //! Metrics over time: rate, errors and durations of spans, grouped and filtered.
 
 mod cells;
+mod distribution;
 pub mod http;
 mod params;
 mod store;

@@ -7,7 +7,7 @@ use spanloom_model::SpanKind;
 use spanloom_model::api::{OperationSummary, ServiceSummary};
 use sqlx::{PgPool, Row};
 
-use super::red::{Red, ServiceRed};
+use super::red::{Part, Red, ServiceRed};
 use crate::query::params::Window;
 use crate::query::store::{begin_read, operation_names, service_id, service_names};
 
@@ -19,7 +19,7 @@ pub async fn services(
 ) -> sqlx::Result<Vec<ServiceSummary>> {
     let mut tx = begin_read(pool, statement_time).await?;
     let rows = sqlx::query(
-        "SELECT service_id, kind, status = 2, bucket, sum(span_count)
+        "SELECT service_id, kind, status = 2, bucket, sum(span_count), sum(duration_ns_sum)
          FROM metrics_minute WHERE time >= $1 AND time < $2
          GROUP BY 1, 2, 3, 4",
     )
@@ -31,12 +31,7 @@ pub async fn services(
     let mut by_service = BTreeMap::<i32, ServiceRed>::new();
     for row in &rows {
         let kind = SpanKind::from_number(i32::from(row.try_get::<i16, _>(1)?));
-        by_service.entry(row.try_get(0)?).or_default().add(
-            kind,
-            row.try_get(3)?,
-            row.try_get(2)?,
-            row.try_get(4)?,
-        );
+        by_service.entry(row.try_get(0)?).or_default().add(kind, Part::of_row(row, 2)?);
     }
     let ids: Vec<i32> = by_service.keys().copied().collect();
     let mut names = service_names(&mut tx, &ids).await?;
@@ -62,7 +57,7 @@ pub async fn operations(
         return Ok(Vec::new());
     };
     let rows = sqlx::query(
-        "SELECT operation_id, kind, status = 2, bucket, sum(span_count)
+        "SELECT operation_id, kind, status = 2, bucket, sum(span_count), sum(duration_ns_sum)
          FROM metrics_minute WHERE time >= $1 AND time < $2 AND service_id = $3
          GROUP BY 1, 2, 3, 4",
     )
@@ -75,7 +70,7 @@ pub async fn operations(
     let mut by_operation = BTreeMap::<(i32, i16), Red>::new();
     for row in &rows {
         let key = (row.try_get(0)?, row.try_get(1)?);
-        by_operation.entry(key).or_default().add(row.try_get(3)?, row.try_get(2)?, row.try_get(4)?);
+        by_operation.entry(key).or_default().add(Part::of_row(row, 2)?);
     }
     let ids: Vec<i32> = by_operation.keys().map(|(id, _)| *id).collect();
     let names = operation_names(&mut tx, &ids).await?;
