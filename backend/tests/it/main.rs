@@ -20,6 +20,8 @@ mod metrics;
 mod migrations;
 mod openapi;
 mod operate;
+mod prometheus;
+mod prometheus_server;
 mod query;
 mod query_search;
 mod rabbit;

@@ -135,7 +135,10 @@ mod tests {
     fn prometheus_bounds_are_inclusive() {
         assert_eq!(PROMETHEUS_BOUNDS_NS[13], 16_384_000_000);
         let cases = [(0, 0), (2_000_000, 0), (2_000_001, 1), (16_384_000_000, 13), (i64::MAX, 14)];
-        assert_eq!(cases.map(|(duration_ns, _)| prometheus_bound_of(duration_ns)), cases.map(|case| case.1));
+        assert_eq!(
+            cases.map(|(duration_ns, _)| prometheus_bound_of(duration_ns)),
+            cases.map(|case| case.1)
+        );
     }
 
     #[test]

@@ -15,11 +15,12 @@ use sqlx::PgConnection;
 use super::batch::{Row, split_ns};
 use super::copy::Copy;
 use super::peer::{kind_of_arrival, peer};
+use super::totals::{Exemplar, exemplar};
 
 const COPY_PARTS: &str = "COPY edge_parts (minute, caller_id, callee_id, node, kind, is_error, bucket, \
-    call_count, duration_ns_sum) FROM STDIN (FORMAT BINARY)";
+    call_count, duration_ns_sum, bound, exemplar) FROM STDIN (FORMAT BINARY)";
 const COPY_HALVES: &str = "COPY edge_halves (trace_id, span_id, is_caller, minute, service_id, node, kind, \
-    is_error, bucket, weight, duration_ns) FROM STDIN (FORMAT BINARY)";
+    is_error, bucket, weight, duration_ns, is_stored) FROM STDIN (FORMAT BINARY)";
 
 const MINUTE_US: i64 = 60_000_000;
 
@@ -41,6 +42,16 @@ struct Edge {
     kind: DependencyKind,
     is_error: bool,
     bucket: i16,
+    /// Of the few that Prometheus gets.
+    bound: i16,
+}
+
+/// Calls that have it in common.
+#[derive(Default)]
+struct Calls {
+    count: f64,
+    duration_ns: f64,
+    exemplar: Option<Exemplar>,
 }
 
 /// One end of a call.
@@ -57,9 +68,9 @@ struct Half<'a> {
 /// What a batch tells of calls.
 #[derive(Default)]
 struct Found<'a> {
-    /// Count and duration in nanoseconds.
-    calls: HashMap<Edge, (f64, f64)>,
+    calls: HashMap<Edge, Calls>,
     halves: Vec<Half<'a>>,
+    stored_at_us: Option<i64>,
 }
 
 /// A span that others of the batch name as their cause.
@@ -70,14 +81,19 @@ struct Caller {
     is_call: bool,
 }
 
-/// Counts the calls among the spans and notes single ends; returns how many bytes that were.
-pub async fn copy(connection: &mut PgConnection, rows: &[Row<'_>]) -> sqlx::Result<usize> {
-    let found = find(rows);
+/// Counts the calls among the spans and notes single ends; returns how many bytes that were. `stored_at_us`
+/// is the time in microseconds if the spans are stored now, so that examples of them can be opened.
+pub async fn copy(
+    connection: &mut PgConnection,
+    rows: &[Row<'_>],
+    stored_at_us: Option<i64>,
+) -> sqlx::Result<usize> {
+    let found = find(rows, stored_at_us);
     let mut bytes = 0;
     if !found.calls.is_empty() {
         let mut copy = Copy::begin(&mut *connection, COPY_PARTS).await?;
-        for (edge, (count, duration_ns)) in &found.calls {
-            copy.buffer.row(9);
+        for (edge, calls) in &found.calls {
+            copy.buffer.row(11);
             copy.buffer.timestamp_us(edge.minute_us);
             copy.buffer.i32(edge.caller);
             copy.buffer.i32(edge.callee);
@@ -85,15 +101,17 @@ pub async fn copy(connection: &mut PgConnection, rows: &[Row<'_>]) -> sqlx::Resu
             copy.buffer.i16(edge.kind.number());
             copy.buffer.bool(edge.is_error);
             copy.buffer.i16(edge.bucket);
-            copy.buffer.f64(*count);
-            copy.buffer.f64(*duration_ns);
+            copy.buffer.f64(calls.count);
+            copy.buffer.f64(calls.duration_ns);
+            copy.buffer.i16(edge.bound);
+            copy.buffer.i64_array_or_null(calls.exemplar.as_ref().map(|exemplar| &exemplar[..]));
         }
         bytes += copy.finish().await?;
     }
     if !found.halves.is_empty() {
         let mut copy = Copy::begin(connection, COPY_HALVES).await?;
         for Half { row, key, is_caller, node, kind } in &found.halves {
-            copy.buffer.row(11);
+            copy.buffer.row(12);
             copy.buffer.uuid(key.0.get());
             copy.buffer.i64(key.1.to_i64());
             copy.buffer.bool(*is_caller);
@@ -105,6 +123,7 @@ pub async fn copy(connection: &mut PgConnection, rows: &[Row<'_>]) -> sqlx::Resu
             copy.buffer.i16(histogram::bucket_of(row.span.duration_ns));
             copy.buffer.f64(row.weight);
             copy.buffer.i64(row.span.duration_ns);
+            copy.buffer.bool(stored_at_us.is_some());
         }
         bytes += copy.finish().await?;
     }
@@ -116,9 +135,9 @@ fn minute_us(span: &Span) -> i64 {
     start_us - start_us.rem_euclid(MINUTE_US)
 }
 
-fn find<'a>(rows: &'a [Row<'a>]) -> Found<'a> {
+fn find<'a>(rows: &'a [Row<'a>], stored_at_us: Option<i64>) -> Found<'a> {
     let callers = callers(rows);
-    let mut found = Found::default();
+    let mut found = Found { stored_at_us, ..Found::default() };
     let mut answered: HashSet<SpanKey> = HashSet::default();
     for row in rows.iter().filter(|row| is_arrival(row.span)) {
         let kind = kind_of_arrival(&row.span.attributes, row.span.kind == SpanKind::Consumer);
@@ -151,10 +170,12 @@ impl<'a> Found<'a> {
             kind,
             is_error: row.span.status == SpanStatus::Error,
             bucket: histogram::bucket_of(row.span.duration_ns),
+            bound: histogram::prometheus_bound_of(row.span.duration_ns),
         };
-        let (count, duration_ns) = self.calls.entry(edge).or_default();
-        *count += row.weight;
-        *duration_ns += row.span.duration_ns as f64 * row.weight;
+        let calls = self.calls.entry(edge).or_default();
+        calls.count += row.weight;
+        calls.duration_ns += row.span.duration_ns as f64 * row.weight;
+        calls.exemplar = calls.exemplar.max(self.stored_at_us.map(|at_us| exemplar(row.span, at_us)));
     }
 
     /// Takes a client's or producer's span.
@@ -245,11 +266,11 @@ mod tests {
 
     fn tell(spans: &[(Span, i32)]) -> Told {
         let rows: Vec<Row> = spans.iter().map(|(span, service)| row(span, *service)).collect();
-        let found = find(&rows);
+        let found = find(&rows, None);
         let mut calls: Vec<_> = found
             .calls
             .into_iter()
-            .map(|(edge, (count, _))| (edge.caller, edge.callee, edge.node, edge.kind, count))
+            .map(|(edge, calls)| (edge.caller, edge.callee, edge.node, edge.kind, calls.count))
             .collect();
         calls.sort_by_key(|call| (call.0, call.1));
         let halves = found.halves.into_iter().map(|half| (half.key.1.get(), half.is_caller, half.node));
