@@ -6,6 +6,7 @@
 
 mod bench;
 mod broker;
+mod clock;
 mod crash;
 mod dependencies;
 mod embedded;
