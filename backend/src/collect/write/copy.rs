@@ -58,7 +58,7 @@ pub struct CopyBuffer {
 
 impl CopyBuffer {
     /// The header alone.
-    fn new() -> Self {
+    pub fn new() -> Self {
         let mut bytes = Vec::with_capacity(512 << 10);
         bytes.extend_from_slice(SIGNATURE);
         // No flags, no header extension.

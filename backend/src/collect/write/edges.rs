@@ -13,7 +13,7 @@ use spanloom_model::{Span, SpanId, SpanKind, SpanStatus, TraceId, histogram};
 use sqlx::PgConnection;
 
 use super::batch::{Row, split_ns};
-use super::copy::Copy;
+use super::copy::{Copy, CopyBuffer};
 use super::peer::{kind_of_arrival, peer};
 use super::totals::{Exemplar, exemplar};
 
@@ -67,7 +67,7 @@ struct Half<'a> {
 
 /// What a batch tells of calls.
 #[derive(Default)]
-struct Found<'a> {
+pub struct Found<'a> {
     calls: HashMap<Edge, Calls>,
     halves: Vec<Half<'a>>,
     stored_at_us: Option<i64>,
@@ -92,42 +92,52 @@ pub async fn copy(
     let mut bytes = 0;
     if !found.calls.is_empty() {
         let mut copy = Copy::begin(&mut *connection, COPY_PARTS).await?;
-        for (edge, calls) in &found.calls {
-            copy.buffer.row(11);
-            copy.buffer.timestamp_us(edge.minute_us);
-            copy.buffer.i32(edge.caller);
-            copy.buffer.i32(edge.callee);
-            copy.buffer.text(&edge.node);
-            copy.buffer.i16(edge.kind.number());
-            copy.buffer.bool(edge.is_error);
-            copy.buffer.i16(edge.bucket);
-            copy.buffer.f64(calls.count);
-            copy.buffer.f64(calls.duration_ns);
-            copy.buffer.i16(edge.bound);
-            copy.buffer.i64_array_or_null(calls.exemplar.as_ref().map(|exemplar| &exemplar[..]));
-        }
+        encode_calls(&mut copy.buffer, &found);
         bytes += copy.finish().await?;
     }
     if !found.halves.is_empty() {
         let mut copy = Copy::begin(connection, COPY_HALVES).await?;
-        for Half { row, key, is_caller, node, kind } in &found.halves {
-            copy.buffer.row(12);
-            copy.buffer.uuid(key.0.get());
-            copy.buffer.i64(key.1.to_i64());
-            copy.buffer.bool(*is_caller);
-            copy.buffer.timestamp_us(minute_us(row.span));
-            copy.buffer.i32(row.ids.service);
-            copy.buffer.text(node);
-            copy.buffer.i16(kind.number());
-            copy.buffer.bool(row.span.status == SpanStatus::Error);
-            copy.buffer.i16(histogram::bucket_of(row.span.duration_ns));
-            copy.buffer.f64(row.weight);
-            copy.buffer.i64(row.span.duration_ns);
-            copy.buffer.bool(stored_at_us.is_some());
-        }
+        encode_halves(&mut copy.buffer, &found);
         bytes += copy.finish().await?;
     }
     Ok(bytes)
+}
+
+/// Rows of the calls whose ends are both there.
+pub fn encode_calls(buffer: &mut CopyBuffer, found: &Found<'_>) {
+    for (edge, calls) in &found.calls {
+        buffer.row(11);
+        buffer.timestamp_us(edge.minute_us);
+        buffer.i32(edge.caller);
+        buffer.i32(edge.callee);
+        buffer.text(&edge.node);
+        buffer.i16(edge.kind.number());
+        buffer.bool(edge.is_error);
+        buffer.i16(edge.bucket);
+        buffer.f64(calls.count);
+        buffer.f64(calls.duration_ns);
+        buffer.i16(edge.bound);
+        buffer.i64_array_or_null(calls.exemplar.as_ref().map(|exemplar| &exemplar[..]));
+    }
+}
+
+/// Rows of the ends that are alone.
+pub fn encode_halves(buffer: &mut CopyBuffer, found: &Found<'_>) {
+    for Half { row, key, is_caller, node, kind } in &found.halves {
+        buffer.row(12);
+        buffer.uuid(key.0.get());
+        buffer.i64(key.1.to_i64());
+        buffer.bool(*is_caller);
+        buffer.timestamp_us(minute_us(row.span));
+        buffer.i32(row.ids.service);
+        buffer.text(node);
+        buffer.i16(kind.number());
+        buffer.bool(row.span.status == SpanStatus::Error);
+        buffer.i16(histogram::bucket_of(row.span.duration_ns));
+        buffer.f64(row.weight);
+        buffer.i64(row.span.duration_ns);
+        buffer.bool(found.stored_at_us.is_some());
+    }
 }
 
 fn minute_us(span: &Span) -> i64 {
@@ -135,7 +145,8 @@ fn minute_us(span: &Span) -> i64 {
     start_us - start_us.rem_euclid(MINUTE_US)
 }
 
-fn find<'a>(rows: &'a [Row<'a>], stored_at_us: Option<i64>) -> Found<'a> {
+/// Pairs the spans of a batch.
+pub fn find<'a>(rows: &'a [Row<'a>], stored_at_us: Option<i64>) -> Found<'a> {
     let callers = callers(rows);
     let mut found = Found { stored_at_us, ..Found::default() };
     let mut answered: HashSet<SpanKey> = HashSet::default();

@@ -7,6 +7,7 @@
 
 mod batch;
 mod copy;
+pub mod counting;
 mod dimensions;
 mod edges;
 mod lookup;

@@ -5,7 +5,7 @@ use spanloom_model::{Span, SpanKind, SpanStatus, histogram};
 use sqlx::PgConnection;
 
 use super::batch::Row;
-use super::copy::Copy;
+use super::copy::{Copy, CopyBuffer};
 
 const COPY: &str = "COPY span_total_parts (service_id, operation_id, kind, status, bound, span_count_milli, \
     duration_us, exemplar) FROM STDIN (FORMAT BINARY)";
@@ -51,19 +51,24 @@ pub async fn copy(connection: &mut PgConnection, rows: &[Row<'_>], tell: Tell) -
         return Ok(0);
     }
     let mut copy = Copy::begin(connection, COPY).await?;
-    for (series, total) in &sum(rows, tell) {
-        copy.buffer.row(8);
-        copy.buffer.i32(series.service);
-        copy.buffer.i32(series.operation);
-        copy.buffer.i16(series.kind.number());
-        copy.buffer.i16(series.status.number());
-        copy.buffer.i16(series.bound);
-        // Sums of whole numbers do not depend on their order: a counter must not go down by a last digit.
-        copy.buffer.i64((total.count * 1e3).round() as i64);
-        copy.buffer.i64((total.duration_ns / 1e3).round() as i64);
-        copy.buffer.i64_array_or_null(total.exemplar.as_ref().map(|exemplar| &exemplar[..]));
-    }
+    encode(&mut copy.buffer, rows, tell);
     copy.finish().await
+}
+
+/// Rows of the spans' totals.
+pub fn encode(buffer: &mut CopyBuffer, rows: &[Row<'_>], tell: Tell) {
+    for (series, total) in &sum(rows, tell) {
+        buffer.row(8);
+        buffer.i32(series.service);
+        buffer.i32(series.operation);
+        buffer.i16(series.kind.number());
+        buffer.i16(series.status.number());
+        buffer.i16(series.bound);
+        // Sums of whole numbers do not depend on their order: a counter must not go down by a last digit.
+        buffer.i64((total.count * 1e3).round() as i64);
+        buffer.i64((total.duration_ns / 1e3).round() as i64);
+        buffer.i64_array_or_null(total.exemplar.as_ref().map(|exemplar| &exemplar[..]));
+    }
 }
 
 fn sum(rows: &[Row<'_>], tell: Tell) -> HashMap<Series, Total> {
