@@ -154,6 +154,41 @@ async fn while_time_passes_every_level_equals_the_spans() {
     }
     assert!(steps > 250, "{steps} steps");
     quantiles_are_exact(&mut it).await;
+    windows_are_exact(&it).await;
+}
+
+/// Catches windows of services that lose or double what lies where their whole hours begin and end.
+async fn windows_are_exact(it: &Clocked) {
+    let reader = it.server.reader().await;
+    for (from, minutes) in [(0, 60), (17, 26 * 60), (59, 121), (31, 28), (58, 3), (0, 25 * 60)] {
+        let start = it.now.duration_trunc(TimeDelta::hours(1)).unwrap() - TimeDelta::hours(26)
+            + TimeDelta::minutes(from);
+        let end = start + TimeDelta::minutes(minutes);
+        let range = format!("startTime={}&endTime={}", start.timestamp_micros(), end.timestamp_micros());
+        let services = reader.get(&format!("/api/v1/services?{range}")).await;
+        let operations = reader.get(&format!("/api/v1/services/shop/operations?{range}")).await;
+        let told = |answer: &Value| {
+            let all = answer.as_array().unwrap().iter();
+            all.map(|it| (it["name"].as_str().unwrap().to_owned(), it["count"].as_f64().unwrap() as i64))
+                .collect::<Vec<_>>()
+        };
+        for (name, found, condition) in [
+            ("v.name", told(&services["services"]), "true"),
+            ("o.name", told(&operations["operations"]), "v.name = 'shop'"),
+        ] {
+            let exact: Vec<(String, i64)> = sqlx::query_as(AssertSqlSafe(format!(
+                "SELECT {name}, count(*) FROM spans s JOIN services v ON v.id = s.service_id
+                 JOIN operations o ON o.id = s.operation_id
+                 WHERE start_time >= $1 AND start_time < $2 AND {condition} GROUP BY 1 ORDER BY 1"
+            )))
+            .bind(start)
+            .bind(end)
+            .fetch_all(it.server.pool())
+            .await
+            .unwrap();
+            assert_eq!(found, exact, "{name} from {start} to {end}");
+        }
+    }
 }
 
 /// Catches quantiles further than 2.5% from the exact ones, at any level.
