@@ -66,7 +66,9 @@ test('spans, traces and metrics are hypertables with policies', async (t) => {
   const hypertables = await rows(db, `SELECT hypertable_name AS name, compression_enabled AS columnstore
     FROM timescaledb_information.hypertables WHERE hypertable_schema = 'public' ORDER BY 1`);
   assert.deepEqual(hypertables.map(JSON.parse), [
+    { name: 'edge_halves', columnstore: false },
     { name: 'sampled_out', columnstore: true },
+    { name: 'service_edges', columnstore: false },
     { name: 'span_metrics', columnstore: true },
     { name: 'spans', columnstore: true },
     { name: 'traces', columnstore: true },

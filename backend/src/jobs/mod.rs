@@ -31,7 +31,7 @@ const JOB_LOCK: i32 = 0x4a4f_4253;
 pub enum Job {
     /// Moves metrics into their roll-ups.
     RollUp,
-    /// Makes the partitions that spans will need.
+    /// Makes the partitions that spans will need, and forgets sums that have long been idle.
     Partitions,
     /// Drops what is too old or too much.
     Retention,
@@ -111,7 +111,10 @@ pub async fn turn(job: Job, store: &Store, limits: &Limits) -> anyhow::Result<bo
         Job::PairEdges => {
             upkeep::pair_edges(&mut transaction).await?;
         }
-        Job::Partitions => upkeep::prepare_partitions(&mut transaction, Utc::now()).await?,
+        Job::Partitions => {
+            upkeep::prepare_partitions(&mut transaction, Utc::now()).await?;
+            upkeep::forget_idle_totals(&mut transaction).await?;
+        }
         Job::Retention => {
             dropped = retention::enforce(&mut transaction, Utc::now(), limits).await?;
         }

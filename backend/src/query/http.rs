@@ -5,7 +5,7 @@ use actix_web::web;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::params::Params;
-use super::{dependencies, metrics, services, storage, tags, traces};
+use super::{dependencies, exposition, metrics, services, storage, tags, traces};
 use crate::web::problem_docs::error_responses;
 use crate::web::{ApiError, ApiResult};
 
@@ -17,6 +17,7 @@ pub fn routes(cfg: &mut ServiceConfig) {
         .service(services::http::list_services)
         .service(services::http::list_operations)
         .service(metrics::http::get_metrics)
+        .service(exposition::http::scrape)
         .service(tags::http::list_tag_keys)
         .service(tags::http::list_tag_values)
         .service(storage::http::get_storage)

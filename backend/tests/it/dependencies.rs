@@ -16,7 +16,7 @@ use super::harness::{Reader, Spanloom, ago_ns};
 #[derive(Clone)]
 pub struct Sent {
     service: &'static str,
-    span: Span,
+    pub span: Span,
 }
 
 fn text(key: &str, value: &str) -> KeyValue {
@@ -431,7 +431,7 @@ async fn a_graph_that_is_too_large_is_refused() {
         .await
         .unwrap();
     sqlx::query(
-        "INSERT INTO edge_parts SELECT date_trunc('minute', now()) - interval '5 minutes', a.id, b.id, '', 1, false, 10, 1, 1
+        "INSERT INTO edge_parts SELECT date_trunc('minute', now()) - interval '5 minutes', a.id, b.id, '', 1, false, 10, 1, 1, 0
          FROM services a JOIN services b ON b.name = 'service 1'",
     )
     .execute(server.pool())

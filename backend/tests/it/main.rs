@@ -7,6 +7,7 @@
 mod bench;
 mod broker;
 mod calls;
+mod clock;
 mod crash;
 mod dependencies;
 mod embedded;
@@ -21,6 +22,8 @@ mod metrics;
 mod migrations;
 mod openapi;
 mod operate;
+mod prometheus;
+mod prometheus_server;
 mod query;
 mod query_search;
 mod rabbit;

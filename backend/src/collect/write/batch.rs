@@ -176,7 +176,8 @@ struct MetricKey<'a> {
     bucket: i16,
 }
 
-fn encode_metrics(buffer: &mut CopyBuffer, rows: &[Row<'_>]) {
+/// Rows of the spans' metrics.
+pub fn encode_metrics(buffer: &mut CopyBuffer, rows: &[Row<'_>]) {
     let mut metrics: HashMap<MetricKey, (f64, f64)> = HashMap::new();
     for Row { span, ids, weight } in rows {
         let start_us = split_ns(span.start_ns).0;

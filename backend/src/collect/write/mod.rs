@@ -7,6 +7,7 @@
 
 mod batch;
 mod copy;
+pub mod counting;
 mod dimensions;
 mod edges;
 mod lookup;
@@ -15,6 +16,7 @@ mod progress;
 mod refused;
 mod sampled_out;
 pub mod servers;
+mod totals;
 
 use std::collections::{BTreeSet, HashSet};
 use std::path::PathBuf;
@@ -40,6 +42,7 @@ use crate::store::{Flavour, Store};
 use batch::{Row, time_us};
 use dimensions::Dimensions;
 use progress::{Positions, Reader};
+use totals::Tell;
 
 /// Batches of this size go straight into TimescaleDB's columnstore.
 const DIRECT_COMPRESS_SPANS_MIN: usize = 5_000;
@@ -355,8 +358,7 @@ impl Writer {
             .zip(weights)
             .map(|((span, ids), weight)| Row { span, ids, weight })
             .collect();
-        let bytes = batch::copy_metrics(connection, &rows).await.context("adding metrics")?;
-        Ok(bytes + edges::copy(connection, &rows).await.context("adding calls")?)
+        count_rows(connection, &rows, None).await
     }
 
     /// Adds spans and their traces, and if `count` their metrics; notes what was dropped. Returns how
@@ -399,10 +401,13 @@ impl Writer {
                 .await?;
         }
         bytes += batch::copy_traces(connection, &rows).await.context("adding traces")?;
-        if count {
-            bytes += batch::copy_metrics(connection, &rows).await.context("adding metrics")?;
-            bytes += edges::copy(connection, &rows).await.context("adding calls")?;
-        }
+        let stored_at_us = Some(Utc::now().timestamp_micros());
+        bytes += if count {
+            count_rows(connection, &rows, stored_at_us).await?
+        } else {
+            let tell = Tell { count: false, stored_at_us };
+            totals::copy(connection, &rows, tell).await.context("adding examples")?
+        };
         Ok(bytes)
     }
 
@@ -420,6 +425,19 @@ impl Writer {
         }
         Ok(())
     }
+}
+
+/// Adds spans to everything that counts them. `stored_at_us` is the time if they are stored besides.
+async fn count_rows(
+    connection: &mut PgConnection,
+    rows: &[Row<'_>],
+    stored_at_us: Option<i64>,
+) -> anyhow::Result<usize> {
+    let mut bytes = batch::copy_metrics(connection, rows).await.context("adding metrics")?;
+    let tell = Tell { count: true, stored_at_us };
+    bytes += totals::copy(connection, rows, tell).await.context("adding totals")?;
+    bytes += edges::copy(connection, rows, stored_at_us).await.context("adding calls")?;
+    Ok(bytes)
 }
 
 /// Returns when the time to drain is over.

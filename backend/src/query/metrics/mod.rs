@@ -2,6 +2,7 @@
 
 mod call_store;
 mod cells;
+mod distribution;
 pub mod http;
 mod params;
 mod store;

@@ -13,10 +13,16 @@ use crate::query::traces::params::{OPERATION_CHARS_MAX, SERVICE_CHARS_MAX};
 pub const POINTS_MAX: i64 = 1_000;
 
 /// Series at most, per metric.
-pub const SERIES_MAX: usize = 200;
+const SERIES_MAX: usize = 200;
 
 /// Points of all series at most, per metric.
-pub const CELLS_MAX: usize = 20_000;
+const CELLS_MAX: usize = 20_000;
+
+/// Buckets of the metric `histogram`.
+pub const BUCKETS_MAX: usize = 40;
+
+/// Counts of the metric `histogram` at most, in all series together.
+const BUCKET_CELLS_MAX: usize = 80_000;
 
 /// Steps that are chosen, in seconds; beyond a day whole days.
 const STEPS_S: [i64; 13] =
@@ -128,6 +134,8 @@ impl Steps {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Question {
     pub metrics: Vec<Metric>,
+    /// Whether the distribution of durations is told besides.
+    pub histogram: bool,
     pub filter: Filter,
     /// Sorted, each once.
     pub groups: Vec<Group>,
@@ -141,7 +149,7 @@ impl Question {
     /// Reads all parameters; what is wrong is noted in `params`.
     pub fn parse(params: &mut Params, now_ns: i64) -> Self {
         let range = params.range(now_ns);
-        let metrics = metrics(params);
+        let (metrics, histogram) = metrics(params);
         let filter = Filter {
             service: params.text("service", SERVICE_CHARS_MAX),
             operation: params.text("operation", OPERATION_CHARS_MAX),
@@ -179,12 +187,21 @@ impl Question {
             ms.ok_or_else(|| "must be a positive number of milliseconds, at most an hour".to_owned())
         });
         let apdex_ns = apdex_ms.map_or(APDEX_NS_DEFAULT, |ms| ms * 1e6);
-        Self { metrics, filter, groups, steps, compare_s, apdex_ns }
+        Self { metrics, histogram, filter, groups, steps, compare_s, apdex_ns }
+    }
+
+    /// How many groups of spans are told at most.
+    pub fn groups_max(&self) -> usize {
+        let steps = self.steps.count.max(1) as usize;
+        let most = SERIES_MAX.min(CELLS_MAX / steps);
+        if self.histogram { most.min(BUCKET_CELLS_MAX / BUCKETS_MAX / steps) } else { most }
     }
 }
 
-fn metrics(params: &mut Params) -> Vec<Metric> {
-    let known = Metric::ALL.map(|metric| (metric.name(), metric));
+/// Metrics, and whether `histogram` is among them: it is no single number.
+fn metrics(params: &mut Params) -> (Vec<Metric>, bool) {
+    let known = Metric::ALL.map(|metric| (metric.name(), Some(metric)));
+    let known: Vec<_> = known.into_iter().chain([("histogram", None)]).collect();
     let mut metrics = Vec::new();
     for text in params.many("metric") {
         match named(&known, &text) {
@@ -198,7 +215,7 @@ fn metrics(params: &mut Params) -> Vec<Metric> {
     if metrics.is_empty() {
         params.reject("metric", "is missing");
     }
-    metrics
+    (metrics.iter().flatten().copied().collect(), metrics.contains(&None))
 }
 
 fn kinds(params: &mut Params) -> Vec<SpanKind> {
@@ -290,6 +307,7 @@ mod tests {
         let found = question(&[
             ("metric", "p99"),
             ("metric", "rate"),
+            ("metric", "histogram"),
             ("kind", "server"),
             ("kind", "consumer"),
             ("groupBy", "operation,service,operation"),
@@ -298,7 +316,8 @@ mod tests {
             ("apdexThresholdMs", "0.5"),
         ])
         .unwrap();
-        assert_eq!(found.metrics, [Metric::P99, Metric::Rate]);
+        assert_eq!((&found.metrics[..], found.histogram), (&[Metric::P99, Metric::Rate][..], true));
+        assert!(found.groups_max() * found.steps.count as usize * BUCKETS_MAX <= BUCKET_CELLS_MAX);
         assert_eq!(found.filter.kinds, [SpanKind::Server, SpanKind::Consumer]);
         assert_eq!(found.groups, [Group::Service, Group::Operation]);
         assert_eq!((found.steps.step_s, found.compare_s, found.apdex_ns), (3600, Some(86_400), 500_000.0));

@@ -20,7 +20,9 @@ pub use identity::{
     ApiKey, ApiKeyCreated, ApiKeyRequest, KeyScope, LoginRequest, PasswordChange, Role, Session, User,
     UserChange, UserRequest,
 };
-pub use metrics::{Metric, MetricComparison, MetricLabels, MetricSeries, MetricsResponse};
+pub use metrics::{
+    Distribution, DistributionSeries, Metric, MetricComparison, MetricLabels, MetricSeries, MetricsResponse,
+};
 pub use problem::{FieldError, Problem};
 pub use sampling::{
     CompositePart, HeadSampling, HeadService, KeptCount, PolicyDryRun, SamplingChange, SamplingDryRun,
