@@ -15,7 +15,7 @@ pub use error::ApiError;
 pub use identity::{
     add_user, change_password, change_user, create_key, keys, log_in, log_out, me, revoke_key, users,
 };
-pub use metrics::service_metrics;
+pub use metrics::{service_histories, service_metrics, service_versions};
 pub use sampling::{sampling, sampling_history, save_sampling, try_sampling};
 pub use storage::storage;
 pub use traces::{operations, search, services, tag_keys, tag_values, trace};

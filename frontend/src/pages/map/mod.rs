@@ -5,7 +5,7 @@ mod canvas;
 mod cards;
 mod drawing;
 mod export;
-mod filter;
+pub mod filter;
 pub mod memory;
 mod panel;
 mod places;
