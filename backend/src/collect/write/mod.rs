@@ -9,6 +9,7 @@ mod batch;
 mod copy;
 mod dimensions;
 mod edges;
+mod errors;
 mod lookup;
 mod peer;
 mod progress;
@@ -39,6 +40,7 @@ use crate::config::Config;
 use crate::store::{Flavour, Store};
 use batch::{Row, time_us};
 use dimensions::Dimensions;
+use errors::Errors;
 use progress::{Positions, Reader};
 
 /// Batches of this size go straight into TimescaleDB's columnstore.
@@ -81,6 +83,7 @@ pub struct Writer {
     positions: Positions,
     appetite: Appetite,
     dimensions: Dimensions,
+    errors: Errors,
     /// Days (UTC) whose partitions are known to exist.
     days: HashSet<NaiveDate>,
     written: watch::Sender<u64>,
@@ -119,6 +122,7 @@ impl Writer {
                 linger: Duration::from_millis(config.ingest.linger_ms),
             },
             dimensions: Dimensions::default(),
+            errors: Errors::default(),
             days: HashSet::new(),
             written,
             careful_to: 0,
@@ -145,6 +149,7 @@ impl Writer {
             metrics::counter!("spanloom_write_errors_total").increment(1);
             // Whatever failed, the database may not be the one that the caches remember.
             self.dimensions.clear();
+            self.errors.clear();
             self.days.clear();
             if !is_transient(&error) {
                 self.narrow(&error);
@@ -355,8 +360,7 @@ impl Writer {
             .zip(weights)
             .map(|((span, ids), weight)| Row { span, ids, weight })
             .collect();
-        let bytes = batch::copy_metrics(connection, &rows).await.context("adding metrics")?;
-        Ok(bytes + edges::copy(connection, &rows).await.context("adding calls")?)
+        self.count_rows(connection, &rows).await
     }
 
     /// Adds spans and their traces, and if `count` their metrics; notes what was dropped. Returns how
@@ -399,11 +403,22 @@ impl Writer {
                 .await?;
         }
         bytes += batch::copy_traces(connection, &rows).await.context("adding traces")?;
+        bytes += self.errors.copy_samples(connection, &rows).await.context("adding samples of errors")?;
         if count {
-            bytes += batch::copy_metrics(connection, &rows).await.context("adding metrics")?;
-            bytes += edges::copy(connection, &rows).await.context("adding calls")?;
+            bytes += self.count_rows(connection, &rows).await?;
         }
         Ok(bytes)
+    }
+
+    /// Adds spans to metrics, calls and errors.
+    async fn count_rows(
+        &mut self,
+        connection: &mut PgConnection,
+        rows: &[Row<'_>],
+    ) -> anyhow::Result<usize> {
+        let bytes = batch::copy_metrics(connection, rows).await.context("adding metrics")?
+            + edges::copy(connection, rows).await.context("adding calls")?;
+        Ok(bytes + self.errors.copy_counts(connection, rows).await.context("adding errors")?)
     }
 
     /// Makes sure that every span's day has its partitions.
