@@ -9,6 +9,7 @@ mod broker;
 mod crash;
 mod dependencies;
 mod embedded;
+mod errors;
 mod exact;
 mod formats;
 mod harness;

