@@ -6,6 +6,8 @@ use leptos_router::path;
 
 use crate::components::shell::Shell;
 use crate::components::toast_list::ToastList;
+use crate::pages::error::ErrorPage;
+use crate::pages::errors::ErrorsPage;
 use crate::pages::login::LoginPage;
 use crate::pages::not_found::NotFoundPage;
 use crate::pages::search::SearchPage;
@@ -48,6 +50,8 @@ fn Pages() -> impl IntoView {
                 <Route path=path!("/services/:service") view=|| view! { <ServicePage /> }.into_any() />
                 <Route path=path!("/traces") view=|| view! { <SearchPage /> }.into_any() />
                 <Route path=path!("/traces/:trace_id") view=|| view! { <TracePage /> }.into_any() />
+                <Route path=path!("/errors") view=|| view! { <ErrorsPage /> }.into_any() />
+                <Route path=path!("/errors/:id") view=|| view! { <ErrorPage /> }.into_any() />
                 <Route path=path!("/settings/:section?") view=|| view! { <SettingsPage /> }.into_any() />
                 <Route path=path!("/*any") view=|| view! { <NotFoundPage /> }.into_any() />
             </ParentRoute>

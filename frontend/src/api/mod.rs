@@ -2,6 +2,7 @@
 
 mod client;
 mod error;
+mod errors;
 mod identity;
 mod metrics;
 mod sampling;
@@ -10,10 +11,11 @@ mod traces;
 
 pub use client::{Abort, on_session_end};
 pub use error::ApiError;
+pub use errors::{change_errors, error, errors};
 pub use identity::{
     add_user, change_password, change_user, create_key, keys, log_in, log_out, me, revoke_key, users,
 };
 pub use metrics::service_metrics;
 pub use sampling::{sampling, sampling_history, save_sampling, try_sampling};
 pub use storage::storage;
-pub use traces::{operations, search, services, tag_keys, tag_values, trace};
+pub use traces::{operations, search, services, tag_keys, tag_values, trace, window_query};

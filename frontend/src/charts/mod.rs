@@ -6,3 +6,4 @@ pub mod line_chart;
 pub mod lines;
 pub mod scale;
 pub mod size;
+pub mod sparkline;

@@ -1,5 +1,6 @@
 //! A service: how often it is called, how much fails, how long it takes, and which operations do that.
 
+mod errors;
 mod model;
 mod operations;
 
@@ -20,6 +21,7 @@ use crate::state::page::{Crumb, KeyHelp, use_page};
 use crate::state::query::Query;
 use crate::state::range::use_range;
 
+use self::errors::TopErrors;
 use self::model::{ChartOf, DURATIONS, ERRORS, METRICS, RATE, chart, total};
 use self::operations::Operations;
 
@@ -88,6 +90,7 @@ pub fn ServicePage() -> impl IntoView {
                     <LineChart title="Errors" unit=Unit::Share data=data(ERRORS) crosshair_ms=crosshair_ms />
                     <LineChart title="Duration" unit=Unit::Duration data=data(DURATIONS) crosshair_ms=crosshair_ms />
                 </div>
+                <TopErrors service=service />
                 <h2 class="section-title">"Operations"</h2>
                 <Show when=move || rows.with(Option::is_some) fallback=|| view! { <SkeletonRows rows=6 /> }>
                     <Operations service=service operations=rows />
