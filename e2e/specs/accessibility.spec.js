@@ -2,6 +2,7 @@
 import { test } from '../support/test.js';
 import { expect } from '../support/test.js';
 import { expectAccessible } from '../support/axe.js';
+import { sendErrors } from '../support/errors.js';
 import { checkoutTrace } from '../support/traces.js';
 
 for (const colorScheme of ['dark', 'light']) {
@@ -25,6 +26,17 @@ for (const colorScheme of ['dark', 'light']) {
       await checkoutTrace(api, 'broken');
       await app.goto('/services/gateway');
       await expect(app.getByRole('table')).toBeVisible();
+      await expectAccessible(app);
+    });
+
+    test('errors', async ({ api, app }) => {
+      const { service } = await sendErrors(api);
+      await app.goto(`/errors?service=${encodeURIComponent(service)}`);
+      await app.getByRole('checkbox', { name: /^Select shop/ }).first().check();
+      await expect(app.getByRole('toolbar', { name: 'Selected errors' })).toBeVisible();
+      await expectAccessible(app);
+      await app.getByRole('link', { name: /com\.shop\.NoStock/ }).click();
+      await expect(app.getByRole('heading', { name: 'Stack trace' })).toBeVisible();
       await expectAccessible(app);
     });
 
