@@ -32,7 +32,7 @@ for (const colorScheme of ['dark', 'light']) {
     test('errors', async ({ api, app }) => {
       const { service } = await sendErrors(api);
       await app.goto(`/errors?service=${encodeURIComponent(service)}`);
-      await app.getByRole('checkbox', { name: /^Select shop/ }).first().check();
+      await app.getByRole('checkbox', { name: /^Select com\.shop/ }).first().check();
       await expect(app.getByRole('toolbar', { name: 'Selected errors' })).toBeVisible();
       await expectAccessible(app);
       await app.getByRole('link', { name: /com\.shop\.NoStock/ }).click();

@@ -10,9 +10,9 @@ test('errors are listed by how often they occur, filtered in the URL, opened by 
   await app.goto(listOf(service));
   await expect(rows(app)).toHaveCount(3);
   await expect(rows(app).first()).toContainText('com.shop.NoStock');
-  await expect(rows(app).first()).toContainText('no stock of book-<num>');
+  await expect(rows(app).first()).toContainText(/no stock of book-\d/);
   await expect(rows(app).first()).toContainText('12');
-  await expect(rows(app).nth(1)).toContainText('connect ECONNREFUSED <ip>');
+  await expect(rows(app).nth(1)).toContainText(/connect ECONNREFUSED 10\.0/);
   await expect(app.getByRole('status').first()).toContainText('3 errors, 20 occurrences');
 
   await app.getByRole('button', { name: 'First seen' }).click();
@@ -39,7 +39,8 @@ test('an error tells where, when and how it fails, and leads to its traces and b
   const { service } = await sendErrors(api);
   await app.goto(`/services/${encodeURIComponent(service)}`);
   await app.getByRole('link', { name: /com\.shop\.NoStock/ }).click();
-  await expect(app.locator('.error-text-block')).toHaveText('no stock of book-<num>');
+  await expect(app.locator('.error-text-block')).toHaveText(/^no stock of book-\d+$/);
+  await expect(app.locator('.error-pattern')).toContainText('no stock of book-<num>');
   await expect(app.locator('.head-stats')).toContainText('12');
   await expect(app.getByRole('list', { name: 'Operations' })).toContainText('GET /stock');
   await expect(app.getByRole('list', { name: 'Versions' })).toContainText('1.0');
@@ -60,7 +61,7 @@ test('an error tells where, when and how it fails, and leads to its traces and b
   await expect(app).toHaveURL(/\/traces\/[0-9a-f]{32}\?.*span=[0-9a-f]{16}/);
   const details = app.getByRole('complementary', { name: 'Details of the span' });
   await details.getByRole('link', { name: 'All errors like this' }).click();
-  await expect(app.locator('.error-text-block')).toHaveText('no stock of book-<num>');
+  await expect(app.locator('.error-text-block')).toHaveText(/^no stock of book-\d+$/);
 });
 
 test('an error is resolved, comes back, and several are ignored together', async ({ api, app }) => {
@@ -79,7 +80,7 @@ test('an error is resolved, comes back, and several are ignored together', async
 
   await app.getByRole('checkbox', { name: 'Select all' }).check();
   await expect(app.getByRole('toolbar', { name: 'Selected errors' })).toContainText('3 selected');
-  await app.getByRole('button', { name: 'Ignore' }).click();
+  await app.getByRole('button', { name: 'Ignore', exact: true }).click();
   await expect(app.getByRole('heading', { name: 'No such errors in this time range' })).toBeVisible();
   await app.getByRole('button', { name: 'Ignored' }).click();
   await expect(app).toHaveURL(/state=ignored/);

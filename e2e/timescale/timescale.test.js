@@ -249,7 +249,7 @@ test('errors are counted alike, once, and come back once', async (t) => {
     const db = await database(t, flavour);
     const group = '0190163d-8694-8b9b-aea5-966c26f8ad91';
     await db.exec(`INSERT INTO services (name) VALUES ('shop'); INSERT INTO operations (service_id, name) VALUES (1, 'GET /');
-      INSERT INTO error_descriptions VALUES ('${group}', 1, 1, 'E', 'gone', 'at a', now())`);
+      INSERT INTO error_descriptions VALUES ('${group}', 1, 1, 'E', 'gone', 'gone', 'at a', now())`);
     const occurs = (at, count, id = group) => db.query(
       `INSERT INTO error_parts VALUES (date_trunc('minute', $1::timestamptz), $3, 1, 1, '1.0', $2, $1, $1)`, [at, count, id]);
     const fold = () => db.query('SELECT fold_errors()');

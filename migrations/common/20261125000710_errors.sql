@@ -15,6 +15,8 @@ CREATE TABLE error_groups (
     type                text             NOT NULL,
     -- Without what varies.
     message             text             NOT NULL,
+    -- The message of an occurrence, as it was sent.
+    example             text             NOT NULL,
     -- Of an occurrence, the newest that was looked at; empty if there is none.
     stacktrace          text             NOT NULL,
     -- Starts of spans.
@@ -83,11 +85,12 @@ CREATE TABLE error_descriptions (
     fingerprint_version smallint    NOT NULL,
     type                text        NOT NULL,
     message             text        NOT NULL,
+    example             text        NOT NULL,
     stacktrace          text        NOT NULL,
     seen_at             timestamptz NOT NULL
 );
 
--- Spans with errors that were kept: one per batch and group at most.
+-- Spans with errors that were kept: a few of each batch and group.
 CREATE TABLE error_hits (
     group_id     uuid        NOT NULL,
     service_id   int         NOT NULL,
@@ -107,9 +110,9 @@ DECLARE
 BEGIN
     SELECT id INTO overflow FROM error_groups WHERE service_id = of_service AND is_overflow;
     IF overflow IS NULL THEN
-        INSERT INTO error_groups (id, service_id, fingerprint_version, is_overflow, type, message, stacktrace,
-                                  first_seen, last_seen)
-        VALUES (gen_random_uuid(), of_service, 0, true, '', '', '', at, at)
+        INSERT INTO error_groups (id, service_id, fingerprint_version, is_overflow, type, message, example,
+                                  stacktrace, first_seen, last_seen)
+        VALUES (gen_random_uuid(), of_service, 0, true, '', '', '', '', at, at)
         RETURNING id INTO overflow;
         INSERT INTO error_events (group_id, kind, version) VALUES (overflow, 'new', '');
     END IF;
@@ -150,19 +153,19 @@ BEGIN
     WHERE id IN (SELECT group_id FROM folded_parts UNION SELECT group_id FROM folded_descriptions)
     ORDER BY id FOR UPDATE;
 
-    UPDATE error_groups g SET stacktrace = d.stacktrace
+    UPDATE error_groups g SET example = d.example, stacktrace = d.stacktrace
     FROM folded_descriptions d
-    WHERE g.id = d.group_id AND d.stacktrace <> '';
+    WHERE g.id = d.group_id;
 
     WITH wanted AS (
         SELECT d.*, row_number() OVER (PARTITION BY d.service_id ORDER BY d.seen_at, d.group_id) AS rank
         FROM folded_descriptions d
         WHERE NOT EXISTS (SELECT FROM error_groups g WHERE g.id = d.group_id)
     ), made AS (
-        INSERT INTO error_groups (id, service_id, fingerprint_version, type, message, stacktrace, first_seen,
-                                  last_seen)
-        SELECT w.group_id, w.service_id, w.fingerprint_version, w.type, w.message, w.stacktrace, w.seen_at,
-               w.seen_at
+        INSERT INTO error_groups (id, service_id, fingerprint_version, type, message, example, stacktrace,
+                                  first_seen, last_seen)
+        SELECT w.group_id, w.service_id, w.fingerprint_version, w.type, w.message, w.example, w.stacktrace,
+               w.seen_at, w.seen_at
         FROM wanted w
         WHERE w.rank <= groups_max - (
             SELECT count(*) FROM error_groups g WHERE g.service_id = w.service_id AND NOT g.is_overflow

@@ -180,11 +180,12 @@ async fn errors_are_grouped_and_told() {
 
     let user = detail(&server, &id_of(&server, "user <num> is gone").await).await;
     assert_eq!(user["group"]["service"], "shop");
+    assert!(user["group"]["example"].as_str().unwrap().starts_with("user "), "{user}");
     assert_eq!(user["operations"].as_array().unwrap().len(), 2);
     let versions: Vec<&Value> = user["versions"].as_array().unwrap().iter().map(|v| &v["name"]).collect();
     assert_eq!(versions, ["1.0", "1.1"]);
     let messages: Vec<&Value> = user["samples"].as_array().unwrap().iter().map(|s| &s["message"]).collect();
-    assert_eq!(messages, ["user 1 is gone"], "a batch gives one");
+    assert_eq!(messages, ["user 1 is gone", "user 22 is gone"]);
     let trace = user["samples"][0]["traceId"].as_str().unwrap();
     server.reader().await.get(&format!("/api/v1/traces/{trace}")).await;
     let cart = detail(&server, &id_of(&server, "no cart <num>").await).await;

@@ -25,13 +25,13 @@ pub fn StateBadge(
     view! { <span class=class>{icon.map(|icon| view! { <Glyph icon=icon /> })}{text}</span> }
 }
 
-/// What a group is called: its type, and its message where there is one.
+/// What a group is called: its type, and the message of an occurrence where there is one.
 pub fn title(group: &ErrorGroup) -> (String, String) {
     if group.is_overflow {
         let why = "This service has too many kinds of errors to tell them apart".to_owned();
         return ("Other errors".to_owned(), why);
     }
-    match (group.kind.as_str(), group.message.as_str()) {
+    match (group.kind.as_str(), group.example.as_str()) {
         ("", "") => ("Error".to_owned(), String::new()),
         ("", message) => (message.to_owned(), String::new()),
         (kind, message) => (kind.to_owned(), message.to_owned()),
@@ -79,6 +79,7 @@ mod tests {
             service: "shop".to_owned(),
             kind: String::new(),
             message: String::new(),
+            example: String::new(),
             is_overflow: false,
             state: ErrorState::Open,
             first_seen: DateTime::UNIX_EPOCH,
@@ -88,7 +89,7 @@ mod tests {
             trend: Vec::new(),
         };
         let named = |kind: &str, message: &str| {
-            title(&ErrorGroup { kind: kind.to_owned(), message: message.to_owned(), ..group.clone() }).0
+            title(&ErrorGroup { kind: kind.to_owned(), example: message.to_owned(), ..group.clone() }).0
         };
         assert_eq!([named("", ""), named("", "no stock"), named("E", "x")], ["Error", "no stock", "E"]);
         assert_eq!(title(&ErrorGroup { is_overflow: true, ..group.clone() }).0, "Other errors");

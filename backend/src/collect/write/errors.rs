@@ -21,7 +21,7 @@ use super::copy::Copy;
 const COPY_PARTS: &str = "COPY error_parts (minute, group_id, service_id, operation_id, version, \
     error_count, first_time, last_time) FROM STDIN (FORMAT BINARY)";
 const COPY_DESCRIPTIONS: &str = "COPY error_descriptions (group_id, service_id, fingerprint_version, type, \
-    message, stacktrace, seen_at) FROM STDIN (FORMAT BINARY)";
+    message, example, stacktrace, seen_at) FROM STDIN (FORMAT BINARY)";
 const COPY_HITS: &str = "COPY error_hits (group_id, service_id, trace_id, span_id, start_time, \
     operation_id, version, message) FROM STDIN (FORMAT BINARY)";
 
@@ -38,7 +38,8 @@ const CACHE_MAX: usize = 50_000;
 /// So old a description may be in the database. Groups are forgotten only after much longer.
 const DESCRIBE_INTERVAL: Duration = Duration::from_hours(1);
 
-/// Samples of a batch.
+/// Samples of a group, and of all together, in one batch.
+const HITS_PER_GROUP_MAX: usize = 3;
 const HITS_MAX: usize = 1_000;
 
 const TYPE_BYTES_MAX: usize = 512;
@@ -91,6 +92,13 @@ struct Description<'a> {
     seen_us: i64,
 }
 
+/// A span that is kept.
+struct Hit<'a> {
+    group: Uuid,
+    row: &'a Row<'a>,
+    failure: Failure<'a>,
+}
+
 impl Errors {
     /// Forgets what a transaction that failed was going to tell the database.
     pub fn clear(&mut self) {
@@ -111,12 +119,13 @@ impl Errors {
         if !descriptions.is_empty() {
             let mut copy = Copy::begin(&mut *connection, COPY_DESCRIPTIONS).await?;
             for Description { group, service, failure, seen_us } in &descriptions {
-                copy.buffer.row(7);
+                copy.buffer.row(8);
                 copy.buffer.uuid(group.as_u128());
                 copy.buffer.i32(*service);
                 copy.buffer.i16(spanloom_errors::VERSION);
                 copy.buffer.text(cut(failure.kind, TYPE_BYTES_MAX));
                 copy.buffer.text(&normalize(failure.message));
+                copy.buffer.text(cut(failure.message, MESSAGE_BYTES_MAX));
                 copy.buffer.text(cut(failure.stacktrace, STACK_BYTES_MAX));
                 copy.buffer.timestamp_us(*seen_us);
                 copy.flush_large().await?;
@@ -138,7 +147,7 @@ impl Errors {
         Ok(bytes + copy.finish().await?)
     }
 
-    /// Notes one span of each group as a sample; returns how many bytes that were.
+    /// Notes some spans of each group as samples; returns how many bytes that were.
     pub async fn copy_samples(
         &mut self,
         connection: &mut PgConnection,
@@ -149,7 +158,7 @@ impl Errors {
             return Ok(0);
         }
         let mut copy = Copy::begin(connection, COPY_HITS).await?;
-        for (group, (row, failure)) in &hits {
+        for Hit { group, row, failure } in &hits {
             copy.buffer.row(8);
             copy.buffer.uuid(group.as_u128());
             copy.buffer.i32(row.ids.service);
@@ -203,17 +212,18 @@ impl Errors {
         (parts, descriptions)
     }
 
-    /// The newest span of each group.
-    fn hits<'a>(&mut self, rows: &'a [Row<'a>]) -> HashMap<Uuid, (&'a Row<'a>, Failure<'a>)> {
-        let mut hits: HashMap<Uuid, (&Row, Failure)> = HashMap::new();
-        for row in rows.iter().filter(|row| may_tell(row.span)) {
+    /// The newest spans of each group.
+    fn hits<'a>(&mut self, rows: &'a [Row<'a>]) -> Vec<Hit<'a>> {
+        let mut rows: Vec<&Row> = rows.iter().filter(|row| may_tell(row.span)).collect();
+        rows.sort_unstable_by_key(|row| std::cmp::Reverse(row.span.start_ns));
+        let mut counts: HashMap<Uuid, usize> = HashMap::new();
+        let mut hits = Vec::new();
+        for row in rows {
             for (group, failure) in self.groups(row) {
-                if hits.len() >= HITS_MAX && !hits.contains_key(&group) {
-                    continue;
-                }
-                let hit = hits.entry(group).or_insert((row, failure));
-                if hit.0.span.start_ns < row.span.start_ns {
-                    *hit = (row, failure);
+                let count = counts.entry(group).or_default();
+                if *count < HITS_PER_GROUP_MAX && hits.len() < HITS_MAX {
+                    *count += 1;
+                    hits.push(Hit { group, row, failure });
                 }
             }
         }
@@ -313,16 +323,16 @@ mod tests {
         assert!((overflow - 400.0).abs() < f64::EPSILON, "{overflow}");
     }
 
-    // Catches samples of one trace only, or as many as there are spans.
+    // Catches samples of the oldest spans, or as many as there are spans.
     #[test]
-    fn the_newest_span_is_the_sample() {
-        let mut spans = [failing(1, vec![exception("E", "x")]), failing(2, vec![exception("E", "x")])];
-        spans[0].start_ns = 10;
-        spans[1].start_ns = 5;
+    fn the_newest_spans_are_the_samples() {
+        let mut spans: Vec<Span> = (1..=5).map(|id| failing(id, vec![exception("E", "x")])).collect();
+        for (span, start_ns) in spans.iter_mut().zip([10, 5, 30, 7, 20]) {
+            span.start_ns = start_ns;
+        }
         let rows = rows(&spans);
         let mut errors = Errors::default();
-        let hits = errors.hits(&rows);
-        let ids: Vec<u64> = hits.values().map(|(row, _)| row.span.span_id.get()).collect();
-        assert_eq!(ids, [1]);
+        let ids: Vec<u64> = errors.hits(&rows).iter().map(|hit| hit.row.span.span_id.get()).collect();
+        assert_eq!(ids, [3, 5, 1]);
     }
 }

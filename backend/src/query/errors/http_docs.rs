@@ -29,6 +29,7 @@ pub fn group_example() -> Value {
         "service": "checkout",
         "type": "java.net.SocketTimeoutException",
         "message": "order <num> timed out after <duration>",
+        "example": "order 17 timed out after 2s",
         "isOverflow": false,
         "state": "open",
         "firstSeen": "2026-11-20T09:14:02.118Z",

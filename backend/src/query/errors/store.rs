@@ -22,7 +22,7 @@ const LIST_POINTS_MAX: i64 = 30;
 const DETAIL_POINTS_MAX: i64 = 120;
 
 const GROUP_COLUMNS: &str = "g.id, s.name, g.type, g.message, g.is_overflow, g.state, g.first_seen, \
-    g.last_seen, g.error_count";
+    g.last_seen, g.error_count, g.example";
 
 /// What satisfies the filters of service ($3), operation ($4) and version ($5) within $1 and $2.
 const COUNTS: &str = "FROM error_counts c WHERE c.minute >= $1 AND c.minute < $2
@@ -53,7 +53,7 @@ pub async fn list(
          SELECT {GROUP_COLUMNS}, n.count, count(*) OVER (), sum(n.count) OVER ()
          FROM n JOIN error_groups g ON g.id = n.group_id JOIN services s ON s.id = g.service_id
          WHERE g.state = ANY ($7)
-           AND ($8::text IS NULL OR strpos(lower(g.type || ' ' || g.message), lower($8)) > 0)
+           AND ($8::text IS NULL OR strpos(lower(g.type || ' ' || g.message || ' ' || g.example), lower($8)) > 0)
          ORDER BY {order} DESC, g.id LIMIT $9"
     );
     let states: Vec<&str> = params.states.iter().map(|state| state.name()).collect();
@@ -76,7 +76,7 @@ pub async fn list(
         group.trend = steps.fill(trends.remove(&group.id).unwrap_or_default().into_iter());
     }
     let (group_count, count) = match rows.first() {
-        Some(row) => (row.try_get::<i64, _>(10)?, row.try_get(11)?),
+        Some(row) => (row.try_get::<i64, _>(11)?, row.try_get(12)?),
         None => (0, 0.0),
     };
     Ok(ErrorsResponse {
@@ -125,12 +125,13 @@ fn group(row: &PgRow) -> anyhow::Result<ErrorGroup> {
         service: row.try_get(1)?,
         kind: row.try_get(2)?,
         message: row.try_get(3)?,
+        example: row.try_get(9)?,
         is_overflow: row.try_get(4)?,
         state: named(row.try_get(5)?)?,
         first_seen: row.try_get(6)?,
         last_seen: row.try_get(7)?,
         total_count: row.try_get(8)?,
-        count: row.try_get::<Option<f64>, _>(9)?.unwrap_or_default(),
+        count: row.try_get::<Option<f64>, _>(10)?.unwrap_or_default(),
         trend: Vec::new(),
     })
 }
@@ -170,8 +171,8 @@ pub async fn detail(
     .await?;
     Ok(Some(ErrorDetail {
         group: ErrorGroup { trend: steps.fill(points.into_iter()), ..group(&row)? },
-        resolved_in_next_version: row.try_get(11)?,
-        stack_trace: row.try_get(10)?,
+        resolved_in_next_version: row.try_get(12)?,
+        stack_trace: row.try_get(11)?,
         operations: shares(&mut tx, "o.name", id, window).await?,
         versions: shares(&mut tx, "c.version", id, window).await?,
         samples: samples(&mut tx, id).await?,

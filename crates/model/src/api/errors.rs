@@ -72,6 +72,9 @@ pub struct ErrorGroup {
     /// The message with numbers, ids, addresses, times and quotations replaced by what they are.
     #[cfg_attr(feature = "openapi", schema(example = "order <num> timed out after <duration>"))]
     pub message: String,
+    /// The message of an occurrence as it was sent, up to 2 kB.
+    #[cfg_attr(feature = "openapi", schema(example = "order 17 timed out after 2s"))]
+    pub example: String,
     /// Whether it is everything else of a service that has too many groups.
     pub is_overflow: bool,
     /// Its state.

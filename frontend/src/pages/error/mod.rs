@@ -121,12 +121,16 @@ fn Actions(detail: ErrorDetail, done: Callback<()>) -> impl IntoView {
 fn Head(detail: ErrorDetail) -> impl IntoView {
     let group = &detail.group;
     let (_, message) = title(group);
+    let pattern = (group.message != group.example).then(|| {
+        view! { <p class="faint error-pattern">"Without what varies: " <code>{group.message.clone()}</code></p> }
+    });
     let waits = detail
         .resolved_in_next_version
         .then(|| view! { <p class="faint">"Waits for a version that did not have it before."</p> });
     view! {
         <div class="error-head">
             {(!message.is_empty()).then(|| view! { <p class="error-text-block mono">{message}</p> })}
+            {pattern}
             {waits}
             <dl class="head-stats">
                 <div><dt>"In this range"</dt><dd>{format::count(group.count)}</dd></div>
