@@ -43,7 +43,7 @@ pub fn failures<'a>(
     failures
 }
 
-/// OpenTelemetry's exceptions, and OpenTracing's errors, which Jaeger clients send.
+/// OpenTelemetry's exceptions, and `OpenTracing`'s errors, which Jaeger clients send.
 fn of_event<'a>(name: &str, attributes: &'a Attributes) -> Option<Failure<'a>> {
     let text =
         |keys: &[&str]| keys.iter().find_map(|key| attributes.get_str(key).filter(|text| !text.is_empty()));

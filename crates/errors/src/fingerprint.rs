@@ -35,7 +35,9 @@ pub fn group_id(service: &str, failure: &Failure<'_>) -> Uuid {
         add(&normalize(message));
     } else {
         add("frames");
-        keys.iter().for_each(|key| add(key));
+        for key in &keys {
+            add(key);
+        }
     }
     let digest = hash.finalize();
     let mut bytes = [0; 16];

@@ -341,7 +341,7 @@ fn time(bytes: &[u8]) -> Option<usize> {
 
 /// `at`, unless a letter or digit follows.
 fn end_of(bytes: &[u8], at: usize) -> Option<usize> {
-    (!bytes.get(at).is_some_and(|byte| byte.is_ascii_alphanumeric())).then_some(at)
+    (!bytes.get(at).is_some_and(u8::is_ascii_alphanumeric)).then_some(at)
 }
 
 /// Four numbers, and a port.

@@ -24,7 +24,7 @@ const NAMES: &[&str] = &[
     "x64", "x86", "zlib1",
 ];
 
-/// Letters before the digits of an error's code: Prisma, MongoDB, C#, TypeScript, MySQL and SQLSTATE.
+/// Letters before the digits of an error's code: Prisma, `MongoDB`, C#, `TypeScript`, `MySQL` and SQLSTATE.
 const CODES: &[&str] = &["CS", "E", "ER", "HY", "P", "TS"];
 
 /// Decides about a run of ASCII letters and digits.

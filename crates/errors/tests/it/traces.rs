@@ -29,14 +29,14 @@ Traceback (most recent call last):
     raise QuoteError("no rate") from None
 shop.QuoteError: no rate for order 12"#;
 
-const NODE: &str = r#"TypeError: Cannot read properties of undefined (reading 'id')
+const NODE: &str = r"TypeError: Cannot read properties of undefined (reading 'id')
     at placeOrder (/app/dist/handlers/order-4f2a91bc.js:31:19)
     at async /app/dist/routes/order.js:12:26
     at new Cart (file:///app/dist/cart.mjs:3:9)
     at Object.total [as sum] (/app/dist/cart.mjs:9:2)
     at Layer.handle (/app/node_modules/express/lib/router/layer.js:95:5)
     at process.processTicksAndRejections (node:internal/process/task_queues:105:5)
-    at Array.map (<anonymous>)"#;
+    at Array.map (<anonymous>)";
 
 const GO: &str = "goroutine 1842 [running]:\n\
 runtime/debug.Stack()\n\
@@ -48,13 +48,13 @@ shop.example/cart/internal/server.(*Server).Add.func1.2(0xc000412000, ...)\n\
 created by main.main in goroutine 1\n\
 \t/src/cart/main.go:30 +0x29";
 
-const DOT_NET: &str = r#"System.InvalidOperationException: Sequence contains no elements
+const DOT_NET: &str = r"System.InvalidOperationException: Sequence contains no elements
  ---> System.TimeoutException: slow
    at Npgsql.NpgsqlConnector.ReadMessage(Boolean async)
    --- End of inner exception stack trace ---
    at System.Linq.ThrowHelper.ThrowNoElementsException()
    at Shop.Cart.<>c__DisplayClass5_0.<Total>b__0(Item item) in /src/Shop/Cart.cs:line 42
-   at Shop.Api.CartController.Get(Guid id) in C:\src\Shop\Api.cs:line 17"#;
+   at Shop.Api.CartController.Get(Guid id) in C:\src\Shop\Api.cs:line 17";
 
 const RUBY: &str = "app/models/cart.rb:10:in 'Cart#total': undefined method 'price' for nil (NoMethodError)\n\
 \tfrom app/controllers/carts_controller.rb:7:in 'block in CartsController#show'\n\
