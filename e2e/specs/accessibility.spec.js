@@ -2,6 +2,7 @@
 import { test } from '../support/test.js';
 import { expect } from '../support/test.js';
 import { expectAccessible } from '../support/axe.js';
+import { sendErrors } from '../support/errors.js';
 import { checkoutTrace, inGraph } from '../support/traces.js';
 
 for (const colorScheme of ['dark', 'light']) {
@@ -34,6 +35,17 @@ for (const colorScheme of ['dark', 'light']) {
       await app.goto('/map?callee=service:gateway');
       await expect(app.locator('.map-node.selected')).toBeVisible();
       await expect(app.getByRole('complementary', { name: 'Selection' }).locator('path.line').first()).toBeAttached();
+      await expectAccessible(app);
+    });
+
+    test('errors', async ({ api, app }) => {
+      const { service } = await sendErrors(api);
+      await app.goto(`/errors?service=${encodeURIComponent(service)}`);
+      await app.getByRole('checkbox', { name: /^Select com\.shop/ }).first().check();
+      await expect(app.getByRole('toolbar', { name: 'Selected errors' })).toBeVisible();
+      await expectAccessible(app);
+      await app.getByRole('link', { name: /com\.shop\.NoStock/ }).click();
+      await expect(app.getByRole('heading', { name: 'Stack trace' })).toBeVisible();
       await expectAccessible(app);
     });
 

@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 
 import { test, expect } from '../support/test.js';
 import { settled } from '../support/axe.js';
+import { sendErrors } from '../support/errors.js';
 import { checkoutTrace, inGraph } from '../support/traces.js';
 
 const SCREENSHOTS = fileURLToPath(new URL('../test-results/screenshots/', import.meta.url));
@@ -54,6 +55,19 @@ for (const colorScheme of ['dark', 'light']) {
         await app.goto('/traces?service=nobody');
         await expect(app.getByRole('heading', { name: /no traces/i })).toBeVisible();
         await shoot(app, 'search-empty');
+      });
+
+      test('errors', async ({ api, app }) => {
+        const { service } = await sendErrors(api);
+        await app.goto(`/errors?service=${encodeURIComponent(service)}`);
+        await expect(app.locator('tr.row-link')).toHaveCount(3);
+        await shoot(app, 'errors');
+        await app.getByRole('link', { name: /com\.shop\.NoStock/ }).click();
+        await expect(app.getByRole('heading', { name: 'Stack trace' })).toBeVisible();
+        await shoot(app, 'error');
+        await app.goto('/errors?service=nobody');
+        await expect(app.getByRole('heading', { name: /no such errors/i })).toBeVisible();
+        await shoot(app, 'errors-empty');
       });
 
       test('storage', async ({ api, app }) => {

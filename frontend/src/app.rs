@@ -6,6 +6,8 @@ use leptos_router::path;
 
 use crate::components::shell::Shell;
 use crate::components::toast_list::ToastList;
+use crate::pages::error::ErrorPage;
+use crate::pages::errors::ErrorsPage;
 use crate::pages::login::LoginPage;
 use crate::pages::map::MapPage;
 use crate::pages::map::memory::MapMemory;
@@ -52,6 +54,8 @@ fn Pages() -> impl IntoView {
                 <Route path=path!("/traces") view=|| view! { <SearchPage /> }.into_any() />
                 <Route path=path!("/traces/:trace_id") view=|| view! { <TracePage /> }.into_any() />
                 <Route path=path!("/map") view=|| view! { <MapPage /> }.into_any() />
+                <Route path=path!("/errors") view=|| view! { <ErrorsPage /> }.into_any() />
+                <Route path=path!("/errors/:id") view=|| view! { <ErrorPage /> }.into_any() />
                 <Route path=path!("/settings/:section?") view=|| view! { <SettingsPage /> }.into_any() />
                 <Route path=path!("/*any") view=|| view! { <NotFoundPage /> }.into_any() />
             </ParentRoute>

@@ -1,5 +1,6 @@
 //! What must hold for whatever a client sends, one function for each fuzz target.
 
+use spanloom_errors::{Failure, group_id, normalize, stack};
 use spanloom_formats::limits::{Limited, Limits};
 use spanloom_formats::{
     Decoded, TimeBounds, jaeger_json, jaeger_proto, jaeger_thrift, native, otlp, otlp_json, zipkin_json,
@@ -92,6 +93,18 @@ pub fn segment(bytes: &[u8]) {
             segment::Step::End => return,
         }
     }
+}
+
+/// An exception's message and stack trace: what is made of them is bounded, and the same each time.
+pub fn errors(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    assert!(normalize(&text).len() <= 512);
+    let sections = stack::parse(&text);
+    assert!(sections.len() <= 16);
+    assert!(sections.iter().map(|section| section.frames.len()).sum::<usize>() <= 300);
+    let (message, stacktrace) = text.split_once('\0').unwrap_or(("", &text));
+    let failure = Failure { kind: "Error", message, stacktrace };
+    assert_eq!(group_id("shop", &failure), group_id("shop", &failure));
 }
 
 /// Spans of any decoder: limits hold and are reached at once; what is then written, for the queue or

@@ -37,6 +37,8 @@ pub enum Job {
     Retention,
     /// Joins the two ends of calls between services.
     PairEdges,
+    /// Counts errors by group and makes new groups.
+    FoldErrors,
 }
 
 impl Job {
@@ -47,12 +49,15 @@ impl Job {
             Self::Partitions => "partitions",
             Self::Retention => "retention",
             Self::PairEdges => "pair edges",
+            Self::FoldErrors => "fold errors",
         }
     }
 
     fn every(self) -> Duration {
         match self {
             Self::RollUp | Self::PairEdges => Duration::from_secs(20),
+            // What people and alerts see of errors is as old as this.
+            Self::FoldErrors => Duration::from_secs(4),
             Self::Partitions => Duration::from_mins(30),
             Self::Retention => Duration::from_mins(2),
         }
@@ -61,7 +66,7 @@ impl Job {
 
 /// Runs all jobs until the token is cancelled.
 pub async fn run(store: Store, limits: Limits, stop: CancellationToken) {
-    let jobs = [Job::Partitions, Job::Retention, Job::RollUp, Job::PairEdges];
+    let jobs = [Job::Partitions, Job::Retention, Job::RollUp, Job::PairEdges, Job::FoldErrors];
     futures::future::join_all(jobs.map(|job| repeat(job, &store, &limits, &stop))).await;
 }
 
@@ -111,12 +116,16 @@ pub async fn turn(job: Job, store: &Store, limits: &Limits) -> anyhow::Result<bo
         Job::PairEdges => {
             upkeep::pair_edges(&mut transaction).await?;
         }
+        Job::FoldErrors => {
+            upkeep::fold_errors(&mut transaction).await?;
+        }
         Job::Partitions => {
             upkeep::prepare_partitions(&mut transaction, Utc::now()).await?;
             upkeep::forget_idle_totals(&mut transaction).await?;
         }
         Job::Retention => {
             dropped = retention::enforce(&mut transaction, Utc::now(), limits).await?;
+            upkeep::forget_errors(&mut transaction).await?;
         }
     }
     upkeep::note_job_run(&mut transaction, job.name()).await?;

@@ -5,7 +5,7 @@ use actix_web::web;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::params::Params;
-use super::{dependencies, exposition, metrics, services, storage, tags, traces};
+use super::{dependencies, errors, exposition, metrics, services, storage, tags, traces};
 use crate::web::problem_docs::error_responses;
 use crate::web::{ApiError, ApiResult};
 
@@ -23,7 +23,11 @@ pub fn routes(cfg: &mut ServiceConfig) {
         .service(storage::http::get_storage)
         .service(dependencies::http::get_dependencies)
         .service(dependencies::http::get_paths)
-        .service(dependencies::http::get_impact);
+        .service(dependencies::http::get_impact)
+        .service(errors::http::list_errors)
+        .service(errors::http::get_error)
+        .service(errors::http_change::change_error)
+        .service(errors::http_change::change_errors);
 }
 
 /// The query string, name by name.

@@ -4,6 +4,7 @@
 //! between the two. Every statement runs in a read-only transaction with a time limit.
 
 pub mod dependencies;
+pub mod errors;
 pub mod exposition;
 pub mod http;
 pub mod metrics;

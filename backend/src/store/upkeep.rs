@@ -37,6 +37,16 @@ pub async fn pair_edges(connection: &mut PgConnection) -> sqlx::Result<i64> {
     sqlx::query_scalar("SELECT pair_edges()").fetch_one(connection).await
 }
 
+/// Counts the errors that writers noted; returns how many notes.
+pub async fn fold_errors(connection: &mut PgConnection) -> sqlx::Result<i64> {
+    sqlx::query_scalar("SELECT fold_errors()").fetch_one(connection).await
+}
+
+/// Deletes groups of errors that nobody has met for long; returns how many.
+pub async fn forget_errors(connection: &mut PgConnection) -> sqlx::Result<i64> {
+    sqlx::query_scalar("SELECT forget_errors()").fetch_one(connection).await
+}
+
 /// Takes a job's lock for the transaction, or says that another server has it. What the job then
 /// waits for in vain it gives up: rather later than in the way of readers and writers.
 pub async fn try_job_lock(connection: &mut PgConnection, class: i32, job: i32) -> sqlx::Result<bool> {

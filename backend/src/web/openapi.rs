@@ -30,6 +30,7 @@ use crate::roles::Roles;
         (name = "services", description = "Services and their operations"),
         (name = "metrics", description = "Rate, errors and durations over time"),
         (name = "dependencies", description = "Who calls whom"),
+        (name = "errors", description = "Errors by group, and their states"),
         (name = "tags", description = "Completion of attribute keys and values"),
         (name = "storage", description = "What is stored, and how long it is kept"),
         (name = "sampling", description = "Which traces are kept"),

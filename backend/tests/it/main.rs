@@ -11,6 +11,7 @@ mod clock;
 mod crash;
 mod dependencies;
 mod embedded;
+mod errors;
 mod exact;
 mod formats;
 mod harness;

@@ -3,6 +3,7 @@
 mod client;
 mod dependencies;
 mod error;
+mod errors;
 mod identity;
 mod metrics;
 mod sampling;
@@ -12,10 +13,11 @@ mod traces;
 pub use client::{Abort, on_session_end};
 pub use dependencies::{call_metrics, dependencies, impact};
 pub use error::ApiError;
+pub use errors::{change_errors, error, errors};
 pub use identity::{
     add_user, change_password, change_user, create_key, keys, log_in, log_out, me, revoke_key, users,
 };
 pub use metrics::{service_histories, service_metrics, service_versions};
 pub use sampling::{sampling, sampling_history, save_sampling, try_sampling};
 pub use storage::storage;
-pub use traces::{operations, search, services, tag_keys, tag_values, trace};
+pub use traces::{operations, search, services, tag_keys, tag_values, trace, window_query};

@@ -6,4 +6,5 @@ pub mod line_chart;
 pub mod lines;
 pub mod scale;
 pub mod size;
+pub mod spark_bars;
 pub mod sparkline;

@@ -13,6 +13,7 @@ const EVERYWHERE: &[KeyHelp] = &[
     ("g s", "Services"),
     ("g t", "Traces"),
     ("g m", "Service map"),
+    ("g e", "Errors"),
     ("?", "These keys"),
 ];
 

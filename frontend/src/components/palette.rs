@@ -49,6 +49,7 @@ fn entries(text: &str, services: &[String]) -> Vec<Entry> {
         entry("Services", "Page", Icon::Services, Target::Go("/".into())),
         entry("Traces", "Page", Icon::Traces, Target::Go("/traces".into())),
         entry("Service map", "Page", Icon::Map, Target::Go("/map".into())),
+        entry("Errors", "Page", Icon::Error, Target::Go("/errors".into())),
         entry("Settings", "Page", Icon::Settings, Target::Go("/settings".into())),
         entry("API keys", "Page", Icon::Key, Target::Go("/settings/keys".into())),
         entry("Storage", "Page", Icon::Storage, Target::Go("/settings/storage".into())),

@@ -109,6 +109,7 @@ fn Rail(keys_open: RwSignal<bool>) -> impl IntoView {
             {item("/", "Services", Icon::Services)}
             {item("/traces", "Traces", Icon::Traces)}
             {item("/map", "Map", Icon::Map)}
+            {item("/errors", "Errors", Icon::Error)}
             <span class="grow"></span>
             <button type="button" class="rail-item" aria-label="Keys" on:click=move |_| keys_open.set(true)>
                 <Glyph icon=Icon::Help />
@@ -206,6 +207,7 @@ fn global_keys(palette_open: RwSignal<bool>, keys_open: RwSignal<bool>) {
             (true, "s") => go("/"),
             (true, "t") => go("/traces"),
             (true, "m") => go("/map"),
+            (true, "e") => go("/errors"),
             (false, "g") => {
                 going.set(true);
                 set_timeout(

@@ -1,6 +1,8 @@
 //! One module per page.
 
 pub mod connect;
+pub mod error;
+pub mod errors;
 pub mod login;
 pub mod map;
 pub mod not_found;

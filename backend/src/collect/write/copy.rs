@@ -6,6 +6,9 @@ use uuid::Uuid;
 
 const SIGNATURE: &[u8] = b"PGCOPY\n\xff\r\n\0";
 
+/// Bytes that are handed to the database at once. It parses them while the next ones are encoded.
+const CHUNK_BYTES: usize = 256 << 10;
+
 /// Bytes of a COPY message at most.
 const MESSAGE_BYTES_MAX: usize = 1 << 20;
 
@@ -29,6 +32,11 @@ impl<'c> Copy<'c> {
     pub async fn begin(connection: &'c mut PgConnection, statement: &str) -> sqlx::Result<Self> {
         let sink = connection.copy_in_raw(statement).await?;
         Ok(Self { sink, buffer: CopyBuffer::new(), sent_bytes: 0 })
+    }
+
+    /// Sends what is in the buffer if it is much.
+    pub async fn flush_large(&mut self) -> sqlx::Result<()> {
+        if self.buffer.len() < CHUNK_BYTES { Ok(()) } else { self.flush().await }
     }
 
     /// Sends what is in the buffer.

@@ -12,7 +12,7 @@ use spanloom_model::api::DependencyKind;
 use spanloom_model::{Span, SpanId, SpanKind, SpanStatus, TraceId, histogram};
 use sqlx::PgConnection;
 
-use super::batch::{Row, split_ns};
+use super::batch::{MINUTE_US, Row, split_ns};
 use super::copy::{Copy, CopyBuffer};
 use super::peer::{kind_of_arrival, peer};
 use super::totals::{Exemplar, exemplar};
@@ -21,8 +21,6 @@ const COPY_PARTS: &str = "COPY edge_parts (minute, caller_id, callee_id, node, k
     call_count, duration_ns_sum, bound, exemplar) FROM STDIN (FORMAT BINARY)";
 const COPY_HALVES: &str = "COPY edge_halves (trace_id, span_id, is_caller, minute, service_id, node, kind, \
     is_error, bucket, weight, duration_ns, is_stored) FROM STDIN (FORMAT BINARY)";
-
-const MINUTE_US: i64 = 60_000_000;
 
 /// Links of a consumer that are followed.
 const LINKS_MAX: usize = 128;

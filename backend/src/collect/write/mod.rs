@@ -10,6 +10,7 @@ mod copy;
 pub mod counting;
 mod dimensions;
 mod edges;
+mod errors;
 mod lookup;
 mod peer;
 mod progress;
@@ -41,6 +42,7 @@ use crate::config::Config;
 use crate::store::{Flavour, Store};
 use batch::{Row, time_us};
 use dimensions::Dimensions;
+use errors::Errors;
 use progress::{Positions, Reader};
 use totals::Tell;
 
@@ -84,6 +86,7 @@ pub struct Writer {
     positions: Positions,
     appetite: Appetite,
     dimensions: Dimensions,
+    errors: Errors,
     /// Days (UTC) whose partitions are known to exist.
     days: HashSet<NaiveDate>,
     written: watch::Sender<u64>,
@@ -122,6 +125,7 @@ impl Writer {
                 linger: Duration::from_millis(config.ingest.linger_ms),
             },
             dimensions: Dimensions::default(),
+            errors: Errors::default(),
             days: HashSet::new(),
             written,
             careful_to: 0,
@@ -148,6 +152,7 @@ impl Writer {
             metrics::counter!("spanloom_write_errors_total").increment(1);
             // Whatever failed, the database may not be the one that the caches remember.
             self.dimensions.clear();
+            self.errors.clear();
             self.days.clear();
             if !is_transient(&error) {
                 self.narrow(&error);
@@ -358,7 +363,7 @@ impl Writer {
             .zip(weights)
             .map(|((span, ids), weight)| Row { span, ids, weight })
             .collect();
-        count_rows(connection, &rows, None).await
+        self.count_rows(connection, &rows, None).await
     }
 
     /// Adds spans and their traces, and if `count` their metrics; notes what was dropped. Returns how
@@ -401,13 +406,29 @@ impl Writer {
                 .await?;
         }
         bytes += batch::copy_traces(connection, &rows).await.context("adding traces")?;
+        bytes += self.errors.copy_samples(connection, &rows).await.context("adding samples of errors")?;
         let stored_at_us = Some(Utc::now().timestamp_micros());
         bytes += if count {
-            count_rows(connection, &rows, stored_at_us).await?
+            self.count_rows(connection, &rows, stored_at_us).await?
         } else {
             let tell = Tell { count: false, stored_at_us };
             totals::copy(connection, &rows, tell).await.context("adding examples")?
         };
+        Ok(bytes)
+    }
+
+    /// Adds spans to everything that counts them. `stored_at_us` is the time if they are stored besides.
+    async fn count_rows(
+        &mut self,
+        connection: &mut PgConnection,
+        rows: &[Row<'_>],
+        stored_at_us: Option<i64>,
+    ) -> anyhow::Result<usize> {
+        let mut bytes = batch::copy_metrics(connection, rows).await.context("adding metrics")?;
+        let tell = Tell { count: true, stored_at_us };
+        bytes += totals::copy(connection, rows, tell).await.context("adding totals")?;
+        bytes += edges::copy(connection, rows, stored_at_us).await.context("adding calls")?;
+        bytes += self.errors.copy_counts(connection, rows).await.context("adding errors")?;
         Ok(bytes)
     }
 
@@ -425,19 +446,6 @@ impl Writer {
         }
         Ok(())
     }
-}
-
-/// Adds spans to everything that counts them. `stored_at_us` is the time if they are stored besides.
-async fn count_rows(
-    connection: &mut PgConnection,
-    rows: &[Row<'_>],
-    stored_at_us: Option<i64>,
-) -> anyhow::Result<usize> {
-    let mut bytes = batch::copy_metrics(connection, rows).await.context("adding metrics")?;
-    let tell = Tell { count: true, stored_at_us };
-    bytes += totals::copy(connection, rows, tell).await.context("adding totals")?;
-    bytes += edges::copy(connection, rows, stored_at_us).await.context("adding calls")?;
-    Ok(bytes)
 }
 
 /// Returns when the time to drain is over.

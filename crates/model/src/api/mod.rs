@@ -4,6 +4,7 @@
 //! the field's name; absent means `null` or missing.
 
 mod dependencies;
+mod errors;
 mod identity;
 mod metrics;
 mod problem;
@@ -15,6 +16,10 @@ mod traces;
 pub use dependencies::{
     DependenciesResponse, DependencyEdge, DependencyGraph, DependencyImpact, DependencyImpactResponse,
     DependencyKind, DependencyNode, DependencyNodeType, DependencyPathsResponse,
+};
+pub use errors::{
+    ERROR_GROUPS_CHANGED_MAX, ErrorChange, ErrorDetail, ErrorEvent, ErrorEventKind, ErrorGroup, ErrorOrder,
+    ErrorSample, ErrorShare, ErrorState, ErrorsChange, ErrorsChanged, ErrorsResponse,
 };
 pub use identity::{
     ApiKey, ApiKeyCreated, ApiKeyRequest, KeyScope, LoginRequest, PasswordChange, Role, Session, User,

@@ -1,6 +1,7 @@
 //! A service: how often it is called, how much fails, how long it takes, and which operations do that.
 
 mod calls;
+mod errors;
 pub mod model;
 mod operations;
 mod versions;
@@ -24,6 +25,7 @@ use crate::state::query::Query;
 use crate::state::range::use_range;
 
 use self::calls::Calls;
+use self::errors::TopErrors;
 use self::model::{ChartOf, DURATIONS, ERRORS, METRICS, RATE, chart, total};
 use self::operations::Operations;
 use self::versions::Versions;
@@ -103,6 +105,7 @@ pub fn ServicePage() -> impl IntoView {
                     <LineChart title="Errors" unit=Unit::Share data=data(ERRORS) crosshair_ms=crosshair_ms marks=marks />
                     <LineChart title="Duration" unit=Unit::Duration data=data(DURATIONS) crosshair_ms=crosshair_ms marks=marks />
                 </div>
+                <TopErrors service=service />
                 <h2 class="section-title">"Operations"</h2>
                 <Show when=move || rows.with(Option::is_some) fallback=|| view! { <SkeletonRows rows=6 /> }>
                     <Operations service=service operations=rows />

@@ -12,7 +12,7 @@ use crate::components::copy_button::CopyButton;
 use crate::components::icon::{Glyph, Icon};
 use crate::components::service_chip::ServiceName;
 use crate::format;
-use crate::state::range::ZONE;
+use crate::state::range::{ZONE, use_range};
 
 /// Ancestors that the path shows; the ones in the middle are left out.
 const PATH_MAX: usize = 6;
@@ -63,6 +63,7 @@ pub fn Detail(
         </div>
         {path(state, &model, span)}
         {failed}
+        {group_links(&model, span)}
         {warnings}
         {figures(&model, span)}
         {groups}
@@ -74,6 +75,32 @@ pub fn Detail(
         {identifiers(state, &model, span)}
         {raw(state, span)}
     }
+}
+
+/// The groups that the span's errors belong to: the fingerprint is the same here and on the server.
+fn group_links(model: &TraceModel, span: usize) -> Option<AnyView> {
+    let (service, data) = (model.service(span), model.span(span));
+    let events = data.events.iter().map(|event| (event.name.as_str(), &event.attributes));
+    let mut ids: Vec<String> = Vec::new();
+    for failure in spanloom_errors::failures(data.status, &data.status_message, &data.attributes, events) {
+        let id = spanloom_errors::group_id(service, &failure).to_string();
+        if !ids.contains(&id) {
+            ids.push(id);
+        }
+    }
+    let range = use_range();
+    let count = ids.len();
+    let link = |(at, id): (usize, String)| {
+        let path = format!("/errors/{id}");
+        let text = if count > 1 {
+            format!("All like error {}", at + 1)
+        } else {
+            "All errors like this".to_owned()
+        };
+        view! { <a class="button small" href=move || range.href(&path)>{text}</a> }
+    };
+    let links = ids.into_iter().enumerate().map(link).collect_view();
+    (count > 0).then(|| view! { <p class="trace-error-links">{links}</p> }.into_any())
 }
 
 /// The way down from the root, as buttons.
