@@ -2,6 +2,7 @@
 //!
 //! Field meanings follow `opentelemetry/proto/logs/v1/logs.proto`.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -94,6 +95,17 @@ pub struct LogRecord {
     pub resource: Arc<Resource>,
     /// The logger; shared by the records of a request.
     pub scope: Arc<Scope>,
+}
+
+impl LogRecord {
+    /// The body as it is stored: text as it is, everything else as JSON; empty if there is none.
+    pub fn body_text(&self) -> Cow<'_, str> {
+        match &self.body {
+            AttrValue::Null => Cow::Borrowed(""),
+            AttrValue::String(text) => Cow::Borrowed(text),
+            other => Cow::Owned(other.to_string()),
+        }
+    }
 }
 
 #[cfg(test)]
