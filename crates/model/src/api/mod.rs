@@ -5,6 +5,7 @@
 
 mod dependencies;
 mod identity;
+mod logs;
 mod metrics;
 mod problem;
 mod sampling;
@@ -19,6 +20,9 @@ pub use dependencies::{
 pub use identity::{
     ApiKey, ApiKeyCreated, ApiKeyRequest, KeyScope, LoginRequest, PasswordChange, Role, Session, User,
     UserChange, UserRequest,
+};
+pub use logs::{
+    LogBucket, LogCounts, LogEntry, LogHistogram, LogLink, LogLinkRequest, LogsResponse, TraceLogsResponse,
 };
 pub use metrics::{Metric, MetricComparison, MetricLabels, MetricSeries, MetricsResponse};
 pub use problem::{FieldError, Problem};
