@@ -7,6 +7,7 @@ use leptos_router::path;
 use crate::components::shell::Shell;
 use crate::components::toast_list::ToastList;
 use crate::pages::login::LoginPage;
+use crate::pages::logs::LogsPage;
 use crate::pages::not_found::NotFoundPage;
 use crate::pages::search::SearchPage;
 use crate::pages::search::memory::SearchMemory;
@@ -48,6 +49,7 @@ fn Pages() -> impl IntoView {
                 <Route path=path!("/services/:service") view=|| view! { <ServicePage /> }.into_any() />
                 <Route path=path!("/traces") view=|| view! { <SearchPage /> }.into_any() />
                 <Route path=path!("/traces/:trace_id") view=|| view! { <TracePage /> }.into_any() />
+                <Route path=path!("/logs") view=|| view! { <LogsPage /> }.into_any() />
                 <Route path=path!("/settings/:section?") view=|| view! { <SettingsPage /> }.into_any() />
                 <Route path=path!("/*any") view=|| view! { <NotFoundPage /> }.into_any() />
             </ParentRoute>

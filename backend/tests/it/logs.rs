@@ -28,13 +28,18 @@ use super::crash::Program;
 use super::harness::{self, Spanloom, ago_ns, until};
 use super::ingest::attribute;
 
-pub fn text(text: &str) -> Option<AnyValue> {
-    Some(AnyValue { value: Some(Any::StringValue(text.to_owned())) })
+pub fn text(text: &str) -> AnyValue {
+    AnyValue { value: Some(Any::StringValue(text.to_owned())) }
 }
 
 /// A record of a second ago.
 pub fn record(body: &str) -> LogRecord {
-    LogRecord { time_unix_nano: ago_ns(1), severity_number: 9, body: text(body), ..LogRecord::default() }
+    LogRecord {
+        time_unix_nano: ago_ns(1),
+        severity_number: 9,
+        body: Some(text(body)),
+        ..LogRecord::default()
+    }
 }
 
 pub fn request(service: &str, log_records: Vec<LogRecord>) -> ExportLogsServiceRequest {

@@ -22,7 +22,7 @@ async fn found(reader: &Reader<'_>, query: &str) -> Vec<String> {
 }
 
 fn at(seconds_ago: i64, body: &str, severity_number: i32) -> LogRecord {
-    LogRecord { time_unix_nano: ago_ns(seconds_ago), severity_number, body: text(body), ..record("") }
+    LogRecord { time_unix_nano: ago_ns(seconds_ago), severity_number, body: Some(text(body)), ..record("") }
 }
 
 /// Catches conditions that find too much or too little, and characters of a search that mean something.

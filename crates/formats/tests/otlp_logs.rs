@@ -16,16 +16,16 @@ use spanloom_model::{AttrValue, Attributes, LogRecord, SpanId, TraceId};
 
 const BOUNDS: LogBounds = LogBounds { times: TimeBounds::ANY, received_ns: 77 };
 
-fn value(value: Value) -> Option<AnyValue> {
-    Some(AnyValue { value: Some(value) })
+fn value(value: Value) -> AnyValue {
+    AnyValue { value: Some(value) }
 }
 
-fn text(text: &str) -> Option<AnyValue> {
+fn text(text: &str) -> AnyValue {
     value(Value::StringValue(text.to_owned()))
 }
 
-fn pair(key: &str, value: Option<AnyValue>) -> KeyValue {
-    KeyValue { key: key.to_owned(), value, ..KeyValue::default() }
+fn pair(key: &str, value: AnyValue) -> KeyValue {
+    KeyValue { key: key.to_owned(), value: Some(value), ..KeyValue::default() }
 }
 
 fn request(log_records: Vec<ProtoRecord>) -> Vec<u8> {
@@ -56,9 +56,9 @@ fn full() -> ProtoRecord {
         observed_time_unix_nano: 1_795_600_000_500_000_000,
         severity_number: 17,
         severity_text: "ERROR".to_owned(),
-        body: value(Value::KvlistValue(KeyValueList {
+        body: Some(value(Value::KvlistValue(KeyValueList {
             values: vec![pair("what", text("sold\0out")), pair("left", value(Value::IntValue(-1)))],
-        })),
+        }))),
         attributes: vec![pair("z", text("1")), pair("a", value(Value::BoolValue(true)))],
         dropped_attributes_count: 3,
         flags: 1,

@@ -97,7 +97,7 @@ impl LinkValues {
     }
 }
 
-/// Text and placeholders in turn. Braces of other languages, of LogQL for example, are percent-encoded
+/// Text and placeholders in turn. Braces of other languages, of queries for example, are percent-encoded
 /// in an address, so that each brace is a placeholder's.
 fn parts(template: &str) -> Result<Vec<Part<'_>>, String> {
     let unpaired =

@@ -48,10 +48,12 @@ fn entries(text: &str, services: &[String]) -> Vec<Entry> {
     let mut all = vec![
         entry("Services", "Page", Icon::Services, Target::Go("/".into())),
         entry("Traces", "Page", Icon::Traces, Target::Go("/traces".into())),
+        entry("Logs", "Page", Icon::Logs, Target::Go("/logs".into())),
         entry("Settings", "Page", Icon::Settings, Target::Go("/settings".into())),
         entry("API keys", "Page", Icon::Key, Target::Go("/settings/keys".into())),
         entry("Storage", "Page", Icon::Storage, Target::Go("/settings/storage".into())),
         entry("Sampling", "Page", Icon::Sampling, Target::Go("/settings/sampling".into())),
+        entry("Log links", "Page", Icon::External, Target::Go("/settings/log-links".into())),
         entry("People", "Page", Icon::People, Target::Go("/settings/people".into())),
         entry("Refresh", "Action", Icon::Refresh, Target::Refresh),
         entry("Dark or light", "Action", Icon::Sun, Target::Theme),

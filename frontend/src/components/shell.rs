@@ -108,6 +108,7 @@ fn Rail(keys_open: RwSignal<bool>) -> impl IntoView {
             </a>
             {item("/", "Services", Icon::Services)}
             {item("/traces", "Traces", Icon::Traces)}
+            {item("/logs", "Logs", Icon::Logs)}
             <span class="grow"></span>
             <button type="button" class="rail-item" aria-label="Keys" on:click=move |_| keys_open.set(true)>
                 <Glyph icon=Icon::Help />
@@ -204,6 +205,7 @@ fn global_keys(palette_open: RwSignal<bool>, keys_open: RwSignal<bool>) {
         match (going.get_untracked(), event.key().as_str()) {
             (true, "s") => go("/"),
             (true, "t") => go("/traces"),
+            (true, "l") => go("/logs"),
             (false, "g") => {
                 going.set(true);
                 set_timeout(

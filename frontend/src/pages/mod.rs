@@ -2,6 +2,7 @@
 
 pub mod connect;
 pub mod login;
+pub mod logs;
 pub mod not_found;
 pub mod search;
 pub mod service;

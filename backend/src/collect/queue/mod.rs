@@ -122,7 +122,7 @@ impl Record {
     }
 
     /// How many spans and log records.
-    pub fn len(&self) -> usize {
+    pub fn items(&self) -> usize {
         self.spans.len() + self.logs.len()
     }
 }

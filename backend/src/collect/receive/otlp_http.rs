@@ -99,6 +99,6 @@ fn answer(encoding: Encoding, rejected: &Rejected) -> HttpResponse {
     // 64-bit integers are strings in protobuf's JSON.
     let json = json!({"rejectedSpans": total.to_string(), "errorMessage": message});
     let partial_success = (total > 0)
-        .then(|| ExportTracePartialSuccess { rejected_spans: total as i64, error_message: message });
+        .then_some(ExportTracePartialSuccess { rejected_spans: total as i64, error_message: message });
     success(encoding, &ExportTraceServiceResponse { partial_success }, (total > 0).then_some(json))
 }

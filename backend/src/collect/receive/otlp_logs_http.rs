@@ -101,6 +101,6 @@ fn answer(encoding: Encoding, rejected: &Rejected) -> HttpResponse {
     // 64-bit integers are strings in protobuf's JSON.
     let json = json!({"rejectedLogRecords": total.to_string(), "errorMessage": message});
     let partial_success = (total > 0)
-        .then(|| ExportLogsPartialSuccess { rejected_log_records: total as i64, error_message: message });
+        .then_some(ExportLogsPartialSuccess { rejected_log_records: total as i64, error_message: message });
     success(encoding, &ExportLogsServiceResponse { partial_success }, (total > 0).then_some(json))
 }

@@ -7,8 +7,10 @@ use leptos::prelude::*;
 use spanloom_analysis::{Interval, Rows, Step, step};
 
 use super::find::find;
+use super::logs::TraceLogs;
 use super::model::TraceModel;
 use super::viewport;
+use crate::state::load::Loaded;
 
 /// How to show the trace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,12 +19,18 @@ pub enum Tab {
     Timeline,
     /// Figures by service and operation.
     Table,
+    /// The log records.
+    Logs,
 }
 
 impl Tab {
     /// From the URL; anything else is the timeline.
     pub fn from_name(name: Option<&str>) -> Self {
-        if name == Some("table") { Self::Table } else { Self::Timeline }
+        match name {
+            Some("table") => Self::Table,
+            Some("logs") => Self::Logs,
+            _ => Self::Timeline,
+        }
     }
 
     /// As it stands in the URL; the timeline needs no word.
@@ -30,6 +38,7 @@ impl Tab {
         match self {
             Self::Timeline => "",
             Self::Table => "table",
+            Self::Logs => "logs",
         }
     }
 }
@@ -67,6 +76,8 @@ pub struct ViewState {
     pub hits: RwSignal<Vec<usize>>,
     /// The last wish to see a row; the timeline fulfils it.
     pub scroll_to: RwSignal<Option<ScrollTo>>,
+    /// The log records, loaded beside the trace.
+    pub logs: RwSignal<Option<Loaded<TraceLogs>>>,
 }
 
 impl ViewState {
@@ -85,6 +96,7 @@ impl ViewState {
             searched: StoredValue::new(String::new()),
             hits: RwSignal::new(Vec::new()),
             scroll_to: RwSignal::new(None),
+            logs: RwSignal::new(None),
             model: StoredValue::new(model),
         }
     }

@@ -100,6 +100,7 @@ pub fn Tile(shared: Shared, block: Memo<usize>) -> impl IntoView {
         let Some(canvas) = canvas.get() else { return };
         let (scale, width_px, critical) = (scale.get(), bars_width.get(), state.critical.get());
         let searching = state.searching.get();
+        let logs = state.logs.get().and_then(|logs| logs.value.get());
         if width_px <= 0.0 {
             return;
         }
@@ -110,7 +111,8 @@ pub fn Tile(shared: Shared, block: Memo<usize>) -> impl IntoView {
                 ticks.with(|(_, ticks)| {
                     let hits = searching.then_some(hits.as_slice());
                     let model = &model;
-                    Bars { model, spans: &spans, scale, width_px, colors, critical, hits, ticks }
+                    let logs = logs.as_deref();
+                    Bars { model, spans: &spans, scale, width_px, colors, critical, hits, ticks, logs }
                         .draw(&context);
                 });
             });

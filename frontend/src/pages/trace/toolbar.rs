@@ -32,6 +32,8 @@ pub fn Toolbar(
             <nav class="trace-tabs" aria-label="View">
                 {link(Tab::Timeline, "Timeline")}
                 {link(Tab::Table, "Table")}
+                {link(Tab::Logs, "Logs")}
+                {log_count(state)}
             </nav>
             <span class="grow"></span>
             <Show when=move || tab.get() == Tab::Timeline>
@@ -45,6 +47,16 @@ pub fn Toolbar(
             </Show>
         </div>
     }
+}
+
+/// How many log records there are, beside their tab.
+fn log_count(state: ViewState) -> impl IntoView {
+    let count = move || {
+        let logs = state.logs.get()?.value.get()?;
+        let more = if logs.truncated { "+" } else { "" };
+        Some(format!("{}{more}", format::grouped(logs.items.len() as u64)))
+    };
+    view! { <span class="trace-tab-count" title="Log records of this trace">{count}</span> }
 }
 
 /// The search field with its hits.

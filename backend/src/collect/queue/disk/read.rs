@@ -103,7 +103,7 @@ impl DiskReader {
                 && spans < appetite.spans_max
             {
                 let read = self.read_files(until, appetite.spans_max - spans).await?;
-                spans += read.iter().map(Record::len).sum::<usize>();
+                spans += read.iter().map(Record::items).sum::<usize>();
                 batch.records.extend(read);
             }
             if spans >= appetite.spans_max {
@@ -139,7 +139,7 @@ impl DiskReader {
                         return None;
                     }
                     let record = state.take_front()?;
-                    *spans += record.len();
+                    *spans += record.items();
                     self.position += 1;
                     self.cursor = None;
                     batch.records.push(record);
