@@ -134,6 +134,12 @@ fn ServiceField(filter: Memo<Filter>, apply: Callback<Change>) -> impl IntoView 
         });
         text.with(|text| fitting(&known, text))
     });
+    // Enter completes half a name; a whole one is taken as it is.
+    let is_half_a_name = Signal::derive(move || {
+        text.with(|text| {
+            !text.is_empty() && choices.with(|choices| choices.iter().all(|choice| choice.value != *text))
+        })
+    });
     let add = Callback::new(move |name: String| {
         text.set(String::new());
         apply.run(Change::AddService(name));
@@ -165,7 +171,7 @@ fn ServiceField(filter: Memo<Filter>, apply: Callback<Change>) -> impl IntoView 
                     placeholder="Any service"
                     text=text
                     choices=choices
-                    takes_first=Signal::derive(move || text.with(|text| !text.is_empty()))
+                    takes_first=is_half_a_name
                     pick=add
                     enter=enter
                     backspace=remove_last

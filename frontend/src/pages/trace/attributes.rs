@@ -31,6 +31,8 @@ impl SearchIn {
     fn href(self, range: RangeState, here: &str, tag: &str) -> String {
         if self == Self::Logs && here == "/logs" {
             let mut query = range.query.get();
+            // The record that was selected may not be among the results.
+            query.remove("log");
             if !query.all("tag").any(|known| known == tag) {
                 query.push("tag", tag);
             }
