@@ -5,6 +5,7 @@
 
 use std::collections::HashSet;
 
+use anyhow::Context;
 use rand::RngExt as _;
 use spanloom_model::LogRecord;
 use sqlx::PgConnection;
@@ -13,6 +14,7 @@ use uuid::Uuid;
 use super::batch::split_ns;
 use super::copy::{Copy, CopyBuffer};
 use super::dimensions::Process;
+use super::{Writer, end_direct_compress};
 use crate::collect::queue::{Record, Source};
 
 /// The columns are in the order in which they are encoded.
@@ -82,8 +84,28 @@ async fn stored_positions(
     Ok(messages.into_iter().filter(|(_, id)| !new.contains(id)).map(|(at, _)| at).collect())
 }
 
+impl Writer {
+    /// Adds log records; returns how many bytes went to the database.
+    pub(super) async fn add_logs(
+        &mut self,
+        connection: &mut PgConnection,
+        logs: &[LogRecord],
+    ) -> anyhow::Result<usize> {
+        if logs.is_empty() {
+            return Ok(0);
+        }
+        let processes =
+            self.dimensions.processes(&self.store.writers, &logs.iter().collect::<Vec<_>>()).await?;
+        self.ensure_partitions(logs.iter().map(|log| log.time_ns)).await.context("partitions")?;
+        let direct = self.begin_direct_compress(connection, logs.len()).await?;
+        let bytes = copy(connection, logs, &processes).await.context("adding log records")?;
+        end_direct_compress(connection, direct).await?;
+        Ok(bytes)
+    }
+}
+
 /// Adds log records, whose processes are given in their order; returns how many bytes that were.
-pub async fn copy(
+async fn copy(
     connection: &mut PgConnection,
     logs: &[LogRecord],
     processes: &[Process],

@@ -24,7 +24,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use chrono::{NaiveDate, Utc};
-use spanloom_model::{LogRecord, Span};
+use spanloom_model::Span;
 use spanloom_sampling::span_weight;
 use sqlx::PgConnection;
 use tokio::sync::watch;
@@ -401,24 +401,6 @@ impl Writer {
             bytes += batch::copy_metrics(connection, &rows).await.context("adding metrics")?;
             bytes += edges::copy(connection, &rows).await.context("adding calls")?;
         }
-        Ok(bytes)
-    }
-
-    /// Adds log records; returns how many bytes went to the database.
-    async fn add_logs(
-        &mut self,
-        connection: &mut PgConnection,
-        logs: &[LogRecord],
-    ) -> anyhow::Result<usize> {
-        if logs.is_empty() {
-            return Ok(0);
-        }
-        let processes =
-            self.dimensions.processes(&self.store.writers, &logs.iter().collect::<Vec<_>>()).await?;
-        self.ensure_partitions(logs.iter().map(|log| log.time_ns)).await.context("partitions")?;
-        let direct = self.begin_direct_compress(connection, logs.len()).await?;
-        let bytes = logs::copy(connection, logs, &processes).await.context("adding log records")?;
-        end_direct_compress(connection, direct).await?;
         Ok(bytes)
     }
 
