@@ -12,6 +12,7 @@ const EVERYWHERE: &[KeyHelp] = &[
     ("t", "Dark or light"),
     ("g s", "Services"),
     ("g t", "Traces"),
+    ("g l", "Logs"),
     ("?", "These keys"),
 ];
 

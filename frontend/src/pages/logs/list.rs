@@ -1,7 +1,9 @@
 //! Records as rows: only those on the screen exist. The page of logs and a trace's tab share it.
 
+use std::fmt::Display;
 use std::sync::Arc;
 
+use chrono::{DateTime, TimeZone, Utc};
 use leptos::prelude::*;
 
 use super::item::LogItem;
@@ -9,7 +11,7 @@ use crate::components::level_mark::LevelMark;
 use crate::components::service_chip::ServiceName;
 use crate::components::virtual_rows::VirtualRows;
 use crate::format;
-use crate::state::range::ZONE;
+use crate::state::range::{ZONE, now_ms};
 
 /// Matches `.log-row` in the style sheet.
 pub const ROW_HEIGHT: f64 = 26.0;
@@ -19,6 +21,16 @@ pub const HEAD_HEIGHT: f64 = 26.0;
 
 /// Records in their order.
 pub type Items = Arc<Vec<Arc<LogItem>>>;
+
+/// The clock with milliseconds today, the day and the clock on others. Pure.
+fn clock<Z: TimeZone>(time: DateTime<Utc>, now: DateTime<Utc>, zone: &Z) -> String
+where
+    Z::Offset: Display,
+{
+    let (local, today) = (time.with_timezone(zone), now.with_timezone(zone).date_naive());
+    let format = if local.date_naive() == today { "%H:%M:%S%.3f" } else { "%-d %b %H:%M:%S" };
+    local.format(format).to_string()
+}
 
 /// The rows.
 #[component]
@@ -48,7 +60,7 @@ pub fn LogList(
     let row = move |(at, item): (usize, Arc<LogItem>)| {
         let time = item.entry.time;
         let label = time_label.map_or_else(
-            || time.with_timezone(&ZONE).format("%-d %b %H:%M:%S%.3f").to_string(),
+            || clock(time, DateTime::from_timestamp_millis(now_ms()).unwrap_or(time), &ZONE),
             |label| label.run(item.clone()),
         );
         let line = item.line();
@@ -85,5 +97,18 @@ pub fn LogList(
             </ol>
             {children.map(|children| children())}
         </div>
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_day_is_named() {
+        let at = |text: &str| text.parse::<DateTime<Utc>>().unwrap();
+        let now = at("2026-11-25T12:00:00Z");
+        assert_eq!(clock(at("2026-11-25T09:08:07.6543Z"), now, &Utc), "09:08:07.654");
+        assert_eq!(clock(at("2026-11-24T23:59:59.9Z"), now, &Utc), "24 Nov 23:59:59");
     }
 }

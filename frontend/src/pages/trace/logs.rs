@@ -135,8 +135,8 @@ pub fn Logs(
     });
     let body: NodeRef<html::Div> = NodeRef::new();
     let size = use_size(body);
-    let detail_px = use_stored_px("logs.detail_px", 440.0);
-    let detail_max_px = Signal::derive(move || (size.get().0 - 420.0).max(280.0));
+    let detail_px = use_stored_px("logs.detail_px", 400.0);
+    let detail_max_px = Signal::derive(move || (size.get().0 - 460.0).max(280.0));
     let detail_width = move || format!("{}px", detail_px.get().min(detail_max_px.get()));
     let detail = Memo::new(move |_| {
         let at = selected.get().filter(|_| open.get())?;
