@@ -64,14 +64,12 @@ pub fn LogList(
             |label| label.run(item.clone()),
         );
         let line = item.line();
-        let name = format!("{} {}: {line}", item.entry.level.name(), item.service());
         view! {
             <li class="log-row-place" style:top=format!("{}px", at as f64 * ROW_HEIGHT) aria-posinset=at + 1 aria-setsize=untrack(count)>
                 <button
                     type="button"
                     class=format!("log-row {}", item.entry.level.name())
                     class:selected=move || selected.get() == Some(at)
-                    aria-label=name
                     aria-pressed=move || (selected.get() == Some(at)).to_string()
                     on:click=move |_| choose.run(at)
                 >
@@ -79,7 +77,7 @@ pub fn LogList(
                     <LevelMark level=item.entry.level />
                     <ServiceName name=item.service().to_owned() />
                     <span class="log-line">{line}</span>
-                    <span class="log-flag" title="Belongs to a trace">{item.entry.trace_id.map(|_| "◆")}</span>
+                    <span class="log-flag" title="Belongs to a trace" aria-hidden="true">{item.entry.trace_id.map(|_| "◆")}</span>
                 </button>
             </li>
         }
