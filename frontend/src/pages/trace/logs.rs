@@ -67,8 +67,8 @@ impl TraceLogs {
     }
 }
 
-/// Loads them once the trace is there, and again with it.
-pub fn load_logs(state: ViewState) {
+/// Loads them once the trace is there, and again with it; for all parts of the page.
+pub fn provide_logs(state: ViewState) {
     let range = use_range();
     let trace_id = state.model().trace.trace_id;
     let loaded: Loaded<TraceLogs> = load(
@@ -78,7 +78,13 @@ pub fn load_logs(state: ViewState) {
             Ok(TraceLogs::new(&state.model(), &response))
         },
     );
-    state.logs.set(Some(loaded));
+    provide_context(loaded);
+}
+
+/// The records, in any part of the page.
+#[expect(clippy::expect_used, reason = "the view of a trace provides them to its parts")]
+pub fn use_logs() -> Loaded<TraceLogs> {
+    use_context().expect("the view of a trace provides its logs")
 }
 
 /// The tab.
@@ -89,8 +95,8 @@ pub fn Logs(
     /// Links to external systems.
     links: Loaded<Vec<LogLink>>,
 ) -> impl IntoView {
-    let loaded = move || state.logs.get();
-    let logs = move || loaded().and_then(|loaded| loaded.value.get());
+    let loaded = use_logs();
+    let logs = move || loaded.value.get();
     let items =
         Signal::derive(move || -> Items { logs().map(|logs| logs.items.clone()).unwrap_or_default() });
     let count = Signal::derive(move || items.with(|items| items.len()));
@@ -145,7 +151,6 @@ pub fn Logs(
     let has_detail = Memo::new(move |_| detail.with(Option::is_some));
     let close = Callback::new(move |()| open.set(false));
     let list = move || {
-        let Some(loaded) = loaded() else { return ().into_any() };
         match (loaded.value.get(), loaded.error.get()) {
             (None, Some(error)) => {
                 view! { <ErrorState error=error retry=Callback::new(move |()| loaded.reload()) /> }.into_any()
@@ -185,8 +190,9 @@ fn offset_label(offset_ns: i64) -> String {
 
 /// The section of a span's details; nothing without records.
 pub fn of_span(state: ViewState, span: usize) -> impl IntoView {
+    let loaded = use_logs();
     move || {
-        let logs = state.logs.get()?.value.get()?;
+        let logs = loaded.value.get()?;
         let of_span = logs.of(span);
         if of_span.is_empty() {
             return None;

@@ -174,7 +174,7 @@ fn View(model: Arc<TraceModel>) -> impl IntoView {
     let colors = RwSignal::new(Colors::read(&model));
     let state = ViewState::new(model);
     let tab = Memo::new(move |_| query.with(|query| Tab::from_name(query.get("view"))));
-    logs::load_logs(state);
+    logs::provide_logs(state);
     let links = use_log_links();
     link::follow(state);
     keys::listen(state, tab);

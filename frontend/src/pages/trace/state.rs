@@ -7,10 +7,8 @@ use leptos::prelude::*;
 use spanloom_analysis::{Interval, Rows, Step, step};
 
 use super::find::find;
-use super::logs::TraceLogs;
 use super::model::TraceModel;
 use super::viewport;
-use crate::state::load::Loaded;
 
 /// How to show the trace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,8 +74,6 @@ pub struct ViewState {
     pub hits: RwSignal<Vec<usize>>,
     /// The last wish to see a row; the timeline fulfils it.
     pub scroll_to: RwSignal<Option<ScrollTo>>,
-    /// The log records, loaded beside the trace.
-    pub logs: RwSignal<Option<Loaded<TraceLogs>>>,
 }
 
 impl ViewState {
@@ -96,7 +92,6 @@ impl ViewState {
             searched: StoredValue::new(String::new()),
             hits: RwSignal::new(Vec::new()),
             scroll_to: RwSignal::new(None),
-            logs: RwSignal::new(None),
             model: StoredValue::new(model),
         }
     }

@@ -4,6 +4,7 @@ use leptos::prelude::*;
 use leptos_router::hooks::use_location;
 use spanloom_analysis::Step;
 
+use super::logs::use_logs;
 use super::state::{Tab, ViewState};
 use crate::components::icon::{Glyph, Icon};
 use crate::format;
@@ -33,7 +34,7 @@ pub fn Toolbar(
                 {link(Tab::Timeline, "Timeline")}
                 {link(Tab::Table, "Table")}
                 {link(Tab::Logs, "Logs")}
-                {log_count(state)}
+                {log_count()}
             </nav>
             <span class="grow"></span>
             <Show when=move || tab.get() == Tab::Timeline>
@@ -50,9 +51,10 @@ pub fn Toolbar(
 }
 
 /// How many log records there are, beside their tab.
-fn log_count(state: ViewState) -> impl IntoView {
+fn log_count() -> impl IntoView {
+    let loaded = use_logs();
     let count = move || {
-        let logs = state.logs.get()?.value.get()?;
+        let logs = loaded.value.get()?;
         let more = if logs.truncated { "+" } else { "" };
         Some(format!("{}{more}", format::grouped(logs.items.len() as u64)))
     };
