@@ -67,7 +67,7 @@ for (const colorScheme of ['dark', 'light']) {
         await expect(app.getByRole('heading', { name: 'No log records found' })).toBeVisible();
         await shoot(app, 'logs-empty');
         await app.goto('/settings/log-links');
-        await expect(app.getByRole('heading', { name: 'Log links' })).toBeVisible();
+        await expect(app.getByRole('heading', { name: 'Log links', level: 2 })).toBeVisible();
         await shoot(app, 'log-links');
       });
 
