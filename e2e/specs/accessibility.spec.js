@@ -3,7 +3,7 @@ import { test } from '../support/test.js';
 import { expect } from '../support/test.js';
 import { expectAccessible } from '../support/axe.js';
 import { sendErrors } from '../support/errors.js';
-import { checkoutTrace, inGraph } from '../support/traces.js';
+import { checkoutTrace, inGraph, sendLogsFromNode, waitForLogs } from '../support/traces.js';
 
 for (const colorScheme of ['dark', 'light']) {
   test.describe(colorScheme, () => {
@@ -64,7 +64,20 @@ for (const colorScheme of ['dark', 'light']) {
       await expectAccessible(app);
     });
 
-    for (const section of ['', '/people', '/keys', '/sampling']) {
+    test('logs', async ({ api, app }) => {
+      const service = `logs-a11y-${colorScheme}-${Date.now()}`;
+      const { traceId } = await sendLogsFromNode('json', service);
+      await waitForLogs(api, service, 3);
+      await app.goto(`/logs?service=${service}`);
+      await app.getByRole('button', { name: /card was declined/ }).click();
+      await expect(app.getByRole('complementary', { name: 'Details of the record' })).toBeVisible();
+      await expectAccessible(app);
+      await app.goto(`/traces/${traceId}?view=logs`);
+      await expect(app.getByRole('button', { name: /card was declined/ })).toBeVisible();
+      await expectAccessible(app);
+    });
+
+    for (const section of ['', '/people', '/keys', '/sampling', '/log-links']) {
       test(`settings${section}`, async ({ app }) => {
         await app.goto(`/settings${section}`);
         await expect(app.getByRole('main')).toBeVisible();

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { test, expect } from '../support/test.js';
 import { settled } from '../support/axe.js';
 import { sendErrors } from '../support/errors.js';
-import { checkoutTrace, inGraph } from '../support/traces.js';
+import { checkoutTrace, inGraph, sendLogsFromNode, waitForLogs } from '../support/traces.js';
 
 const SCREENSHOTS = fileURLToPath(new URL('../test-results/screenshots/', import.meta.url));
 const IMAGES = fileURLToPath(new URL('../../docs/images/', import.meta.url));
@@ -68,6 +68,25 @@ for (const colorScheme of ['dark', 'light']) {
         await app.goto('/errors?service=nobody');
         await expect(app.getByRole('heading', { name: /no such errors/i })).toBeVisible();
         await shoot(app, 'errors-empty');
+      });
+
+      test('logs', async ({ api, app }) => {
+        const service = `logs-shot-${colorScheme}-${viewport.width}-${Date.now()}`;
+        const { traceId } = await sendLogsFromNode('json', service);
+        await waitForLogs(api, service, 3);
+        await app.goto(`/logs?service=${service}`);
+        await app.getByRole('button', { name: /card was declined/ }).click();
+        await expect(app.getByRole('complementary', { name: 'Details of the record' })).toBeVisible();
+        await shoot(app, 'logs');
+        await app.goto(`/traces/${traceId}?view=logs`);
+        await expect(app.getByRole('button', { name: /card was declined/ })).toBeVisible();
+        await shoot(app, 'trace-logs');
+        await app.goto('/logs?text=nosuchword');
+        await expect(app.getByRole('heading', { name: 'No log records found' })).toBeVisible();
+        await shoot(app, 'logs-empty');
+        await app.goto('/settings/log-links');
+        await expect(app.getByRole('heading', { name: 'Log links', level: 2 })).toBeVisible();
+        await shoot(app, 'log-links');
       });
 
       test('storage', async ({ api, app }) => {

@@ -61,12 +61,13 @@ test('both flavours have the same functions', async (t) => {
   assert.deepEqual(timescale, await rows(await database(t, 'postgres'), functions));
 });
 
-test('spans, traces and metrics are hypertables with policies', async (t) => {
+test('spans, traces, logs and metrics are hypertables with policies', async (t) => {
   const db = await database(t, 'timescale');
   const hypertables = await rows(db, `SELECT hypertable_name AS name, compression_enabled AS columnstore
     FROM timescaledb_information.hypertables WHERE hypertable_schema = 'public' ORDER BY 1`);
   assert.deepEqual(hypertables.map(JSON.parse), [
     { name: 'edge_halves', columnstore: false },
+    { name: 'logs', columnstore: true },
     { name: 'sampled_out', columnstore: true },
     { name: 'service_edges', columnstore: false },
     { name: 'span_metrics', columnstore: true },
@@ -80,8 +81,9 @@ test('spans, traces and metrics are hypertables with policies', async (t) => {
     { name: 'metrics_1h', stored: true },
     { name: 'metrics_1m', stored: true },
   ]);
-  // A unique index on spans would turn direct compression off without a word.
-  assert.deepEqual(await rows(db, `SELECT indexrelid::regclass FROM pg_index WHERE indrelid = 'spans'::regclass AND indisunique`), []);
+  // A unique index on spans or logs would turn direct compression off without a word.
+  assert.deepEqual(await rows(db, `SELECT indexrelid::regclass FROM pg_index
+    WHERE indrelid IN ('spans'::regclass, 'logs'::regclass) AND indisunique`), []);
 });
 
 test('the aggregates give the numbers of plain SQL, late spans included', async (t) => {

@@ -9,6 +9,7 @@ use crate::components::toast_list::ToastList;
 use crate::pages::error::ErrorPage;
 use crate::pages::errors::ErrorsPage;
 use crate::pages::login::LoginPage;
+use crate::pages::logs::LogsPage;
 use crate::pages::map::MapPage;
 use crate::pages::map::memory::MapMemory;
 use crate::pages::not_found::NotFoundPage;
@@ -56,6 +57,7 @@ fn Pages() -> impl IntoView {
                 <Route path=path!("/map") view=|| view! { <MapPage /> }.into_any() />
                 <Route path=path!("/errors") view=|| view! { <ErrorsPage /> }.into_any() />
                 <Route path=path!("/errors/:id") view=|| view! { <ErrorPage /> }.into_any() />
+                <Route path=path!("/logs") view=|| view! { <LogsPage /> }.into_any() />
                 <Route path=path!("/settings/:section?") view=|| view! { <SettingsPage /> }.into_any() />
                 <Route path=path!("/*any") view=|| view! { <NotFoundPage /> }.into_any() />
             </ParentRoute>

@@ -5,6 +5,7 @@ mod dependencies;
 mod error;
 mod errors;
 mod identity;
+mod logs;
 mod metrics;
 mod sampling;
 mod storage;
@@ -17,6 +18,7 @@ pub use errors::{change_errors, error, errors};
 pub use identity::{
     add_user, change_password, change_user, create_key, keys, log_in, log_out, me, revoke_key, users,
 };
+pub use logs::{delete_log_link, log_histogram, log_links, logs, save_log_link, trace_logs};
 pub use metrics::{service_histories, service_metrics, service_versions};
 pub use sampling::{sampling, sampling_history, save_sampling, try_sampling};
 pub use storage::storage;

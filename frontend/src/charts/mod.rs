@@ -2,6 +2,8 @@
 
 pub mod bars;
 pub mod frame;
+pub mod level_bars;
+pub mod level_chart;
 pub mod line_chart;
 pub mod lines;
 pub mod scale;

@@ -9,6 +9,7 @@ pub enum Icon {
     Services,
     Traces,
     Map,
+    Logs,
     Settings,
     Storage,
     Sampling,
@@ -23,6 +24,8 @@ pub enum Icon {
     Copy,
     Check,
     Error,
+    Fatal,
+    External,
     Warning,
     Plus,
     Minus,
@@ -51,6 +54,7 @@ impl Icon {
             Self::Map => {
                 "M2 6.2h3.6v3.6H2zM10.4 2H14v3.6h-3.6zM10.4 10.4H14V14h-3.6zM5.6 8H8M8 3.8v8.4M8 3.8h2.4M8 12.2h2.4"
             }
+            Self::Logs => "M3 2.5h10v11H3zM5.5 5.5h5M5.5 8h5M5.5 10.5h3",
             Self::Settings => "M2 4.5h5M11 4.5h3M2 11.5h3M9 11.5h5M9 2.8v3.4M7 9.8v3.4",
             Self::Storage => {
                 "M8 6.4c2.9 0 5.2-.9 5.2-2S10.9 2.4 8 2.4s-5.2.9-5.2 2 2.3 2 5.2 2ZM2.8 4.4v7.2c0 1.1 2.3 2 5.2 2s5.2-.9 5.2-2V4.4M2.8 8c0 1.1 2.3 2 5.2 2s5.2-.9 5.2-2"
@@ -70,6 +74,9 @@ impl Icon {
             Self::Copy => "M5.5 5.5h8v8h-8zM10.5 5.5v-3h-8v8h3",
             Self::Check => "m3 8.5 3.2 3.2L13 4.8",
             Self::Error => "M8 14.2A6.2 6.2 0 1 0 8 1.8a6.2 6.2 0 0 0 0 12.4ZM8 4.8v3.9M8 11v.2",
+            // An octagon, as a stop sign.
+            Self::Fatal => "M5.5 2h5L14 5.5v5L10.5 14h-5L2 10.5v-5ZM5.8 5.8l4.4 4.4M10.2 5.8l-4.4 4.4",
+            Self::External => "M6.5 3.5h-3v9h9v-3M9 2.5h4.5V7M13.2 2.8 7.5 8.5",
             Self::Warning => "M8 2.2 14.4 13.4H1.6ZM8 6.4v3.4M8 11.6v.2",
             Self::Plus => "M8 3v10M3 8h10",
             Self::Minus => "M3 8h10",

@@ -14,6 +14,7 @@ const EVERYWHERE: &[KeyHelp] = &[
     ("g t", "Traces"),
     ("g m", "Service map"),
     ("g e", "Errors"),
+    ("g l", "Logs"),
     ("?", "These keys"),
 ];
 

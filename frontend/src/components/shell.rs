@@ -110,6 +110,7 @@ fn Rail(keys_open: RwSignal<bool>) -> impl IntoView {
             {item("/traces", "Traces", Icon::Traces)}
             {item("/map", "Map", Icon::Map)}
             {item("/errors", "Errors", Icon::Error)}
+            {item("/logs", "Logs", Icon::Logs)}
             <span class="grow"></span>
             <button type="button" class="rail-item" aria-label="Keys" on:click=move |_| keys_open.set(true)>
                 <Glyph icon=Icon::Help />
@@ -208,6 +209,7 @@ fn global_keys(palette_open: RwSignal<bool>, keys_open: RwSignal<bool>) {
             (true, "t") => go("/traces"),
             (true, "m") => go("/map"),
             (true, "e") => go("/errors"),
+            (true, "l") => go("/logs"),
             (false, "g") => {
                 going.set(true);
                 set_timeout(

@@ -4,6 +4,7 @@ pub mod connect;
 pub mod error;
 pub mod errors;
 pub mod login;
+pub mod logs;
 pub mod map;
 pub mod not_found;
 pub mod search;

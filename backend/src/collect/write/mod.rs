@@ -11,6 +11,7 @@ pub mod counting;
 mod dimensions;
 mod edges;
 mod errors;
+mod logs;
 mod lookup;
 mod peer;
 mod progress;
@@ -238,7 +239,7 @@ impl Writer {
     }
 
     /// One transaction.
-    async fn write(&mut self, batch: Batch) -> anyhow::Result<()> {
+    async fn write(&mut self, mut batch: Batch) -> anyhow::Result<()> {
         let started = Instant::now();
         let end = batch.records.last().map_or(self.positions.counted_to, |record| record.position + 1);
         let accepted_ns = batch.records.first().map_or(batch.now_ns, |record| record.time_ns);
@@ -252,6 +253,9 @@ impl Writer {
         let counted =
             progress::already_counted(&mut transaction, &self.source, &batch.records, self.positions)
                 .await?;
+        let logs = logs::take_new(&mut transaction, &self.source, &mut batch.records, &counted)
+            .await
+            .context("looking for stored log records")?;
         let records = self
             .without_duplicates(&mut transaction, batch.records)
             .await
@@ -270,8 +274,9 @@ impl Writer {
         }
         let selected = self.selection.select(records, batch.now_ns);
         if refuse {
-            refused::keep(&self.refused_dir, self.positions.counted_to, &selected.kept);
+            refused::keep(&self.refused_dir, self.positions.counted_to, &selected.kept, &logs);
         } else {
+            bytes += self.add_logs(&mut transaction, &logs).await?;
             bytes += self.add(&mut transaction, &selected, is_counted_once).await?;
         }
         let written_to = self.selection.oldest_held_position().unwrap_or(end);
@@ -285,7 +290,8 @@ impl Writer {
         self.source.done(positions.written_to).await;
         self.written.send_replace(positions.written_to);
         let (written, dropped) = (selected.kept.len(), selected.dropped_spans());
-        tell(&Told { started, accepted_ns, received, new, written, dropped, bytes });
+        let logs = logs.len();
+        tell(&Told { started, accepted_ns, received, new, written, dropped, logs, bytes });
         Ok(())
     }
 
@@ -355,7 +361,7 @@ impl Writer {
             return Ok(0);
         }
         let ids = self.dimensions.resolve(&self.store.writers, spans).await?;
-        self.ensure_partitions(spans).await.context("partitions")?;
+        self.ensure_partitions(starts(spans)).await.context("partitions")?;
         let weights = spans.iter().map(|span| span_weight(span, 1.0));
         let rows: Vec<Row> = spans
             .iter()
@@ -377,7 +383,7 @@ impl Writer {
         let mut bytes = 0;
         if !selected.dropped.is_empty() {
             let dropped: Vec<&Span> = selected.dropped.iter().flat_map(|(_, spans)| spans).collect();
-            self.ensure_partitions(&dropped).await.context("partitions")?;
+            self.ensure_partitions(starts(&dropped)).await.context("partitions")?;
             bytes +=
                 sampled_out::copy(connection, &selected.dropped).await.context("noting dropped spans")?;
         }
@@ -386,7 +392,7 @@ impl Writer {
         }
         let spans: Vec<&Span> = selected.kept.iter().collect();
         let ids = self.dimensions.resolve(&self.store.writers, &spans).await?;
-        self.ensure_partitions(&spans).await.context("partitions")?;
+        self.ensure_partitions(starts(&spans)).await.context("partitions")?;
         let rows: Vec<Row> = spans
             .iter()
             .zip(ids)
@@ -394,17 +400,9 @@ impl Writer {
             .map(|((span, ids), &weight)| Row { span, ids, weight })
             .collect();
 
-        let direct = self.store.flavour == Flavour::Timescale && rows.len() >= DIRECT_COMPRESS_SPANS_MIN;
-        if direct {
-            sqlx::query(DIRECT_COMPRESS_ON).execute(&mut *connection).await?;
-        }
+        let direct = self.begin_direct_compress(connection, rows.len()).await?;
         bytes += batch::copy_spans(connection, &rows).await.context("adding spans")?;
-        if direct {
-            // The few rows of the other tables would make columnstore batches of a handful each.
-            sqlx::query("SET LOCAL timescaledb.enable_direct_compress_copy = off")
-                .execute(&mut *connection)
-                .await?;
-        }
+        end_direct_compress(connection, direct).await?;
         bytes += batch::copy_traces(connection, &rows).await.context("adding traces")?;
         bytes += self.errors.copy_samples(connection, &rows).await.context("adding samples of errors")?;
         let stored_at_us = Some(Utc::now().timestamp_micros());
@@ -432,10 +430,22 @@ impl Writer {
         Ok(bytes)
     }
 
-    /// Makes sure that every span's day has its partitions.
-    async fn ensure_partitions(&mut self, spans: &[&Span]) -> sqlx::Result<()> {
-        let days: BTreeSet<NaiveDate> =
-            spans.iter().map(|span| time_us(span.start_ns).date_naive()).collect();
+    /// Sends what follows straight into the columnstore, if it is enough; whether it is.
+    async fn begin_direct_compress(
+        &self,
+        connection: &mut PgConnection,
+        rows: usize,
+    ) -> sqlx::Result<bool> {
+        let direct = self.store.flavour == Flavour::Timescale && rows >= DIRECT_COMPRESS_SPANS_MIN;
+        if direct {
+            sqlx::query(DIRECT_COMPRESS_ON).execute(connection).await?;
+        }
+        Ok(direct)
+    }
+
+    /// Makes sure that the day of every time, in nanoseconds since the epoch, has its partitions.
+    async fn ensure_partitions(&mut self, times_ns: impl Iterator<Item = i64>) -> sqlx::Result<()> {
+        let days: BTreeSet<NaiveDate> = times_ns.map(|time_ns| time_us(time_ns).date_naive()).collect();
         for day in days {
             if self.days.contains(&day) {
                 continue;
@@ -446,6 +456,19 @@ impl Writer {
         }
         Ok(())
     }
+}
+
+/// The few rows of other tables would make columnstore batches of a handful each.
+async fn end_direct_compress(connection: &mut PgConnection, direct: bool) -> sqlx::Result<()> {
+    if direct {
+        sqlx::query("SET LOCAL timescaledb.enable_direct_compress_copy = off").execute(connection).await?;
+    }
+    Ok(())
+}
+
+/// When spans start, nanoseconds since the epoch.
+fn starts(spans: &[&Span]) -> impl Iterator<Item = i64> {
+    spans.iter().map(|span| span.start_ns)
 }
 
 /// Returns when the time to drain is over.
@@ -462,6 +485,7 @@ struct Told {
     new: usize,
     written: usize,
     dropped: usize,
+    logs: usize,
     bytes: usize,
 }
 
@@ -472,6 +496,7 @@ fn tell(told: &Told) {
     metrics::counter!("spanloom_spans_written_total").increment(told.written as u64);
     metrics::counter!("spanloom_spans_duplicate_total").increment((told.received - told.new) as u64);
     metrics::counter!("spanloom_spans_sampled_out_total").increment(told.dropped as u64);
+    metrics::counter!("spanloom_log_records_written_total").increment(told.logs as u64);
     metrics::counter!("spanloom_written_bytes_total").increment(told.bytes as u64);
 }
 

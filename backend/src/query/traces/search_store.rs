@@ -3,18 +3,18 @@
 use std::collections::HashMap;
 
 use futures::TryStreamExt;
-use serde_json::Value;
 use spanloom_model::SpanStatus;
 use sqlx::postgres::PgRow;
-use sqlx::{Connection, PgConnection, Postgres, QueryBuilder, Row};
+use sqlx::{PgConnection, Postgres, QueryBuilder, Row};
 use uuid::Uuid;
 
 use super::call_store::CallCondition;
 use super::cursor::Cursor;
 use super::merge::{Merged, Piece};
-use super::params::{Filter, Tag};
+use super::params::Filter;
 use crate::query::params::TimeRange;
 use crate::query::store::{service_id, time_of_us};
+use crate::query::tag_store::TagCondition;
 
 type Sql = QueryBuilder<Postgres>;
 
@@ -33,17 +33,6 @@ pub struct Conditions {
 struct Operations {
     ids: Vec<i32>,
     services: Vec<i32>,
-}
-
-/// An attribute in the span or in its process.
-#[derive(Debug, Clone)]
-struct TagCondition {
-    key: String,
-    /// The texts by which PostgreSQL may know the value.
-    values: Vec<String>,
-    /// Texts that occur in every JSON object with the attribute: looking for them is much cheaper
-    /// than parsing.
-    fragments: Vec<String>,
 }
 
 /// A moment at which a trace satisfies the conditions.
@@ -127,14 +116,7 @@ impl Conditions {
             sql.push(" AND status = ").push_bind(status.number());
         }
         for tag in &self.tags {
-            sql.push(" AND (resource_id IN (SELECT id FROM resources WHERE ");
-            if let Some(id) = self.service {
-                sql.push("service_id = ").push_bind(id).push(" AND ");
-            }
-            tag.push(sql);
-            sql.push(") OR ");
-            tag.push(sql);
-            sql.push(")");
+            tag.push_here_or_in_resource(sql, self.service.as_slice());
         }
         if let Some(call) = &self.call {
             call.push(sql);
@@ -152,59 +134,6 @@ async fn operations(db: &mut PgConnection, name: &str, service: Option<i32>) -> 
     .await?;
     let column = |index| rows.iter().map(|row| row.try_get(index)).collect::<sqlx::Result<Vec<i32>>>();
     Ok(Operations { ids: column(0)?, services: column(1)? })
-}
-
-impl TagCondition {
-    async fn resolve(db: &mut PgConnection, tag: &Tag) -> sqlx::Result<Self> {
-        let mut values = vec![tag.value.clone()];
-        let mut fragments = vec![format!("{}:", Value::from(tag.key.as_str()))];
-        if has_other_spelling(&tag.value) {
-            // 1e21 and [1,2] are spelled differently by PostgreSQL: let it tell.
-            let mut savepoint = db.begin().await?;
-            let spelling = sqlx::query_scalar("SELECT $1::jsonb #>> '{}'").bind(&tag.value);
-            match spelling.fetch_one(&mut *savepoint).await {
-                Ok(spelling) => {
-                    savepoint.commit().await?;
-                    values.push(spelling);
-                }
-                // A number beyond what jsonb holds (1e-99999) is stored nowhere.
-                Err(sqlx::Error::Database(error)) if error.code().is_some_and(|c| c.starts_with("22")) => {
-                    savepoint.rollback().await?;
-                }
-                Err(error) => return Err(error),
-            }
-        } else {
-            let quoted = Value::from(tag.value.as_str()).to_string();
-            fragments.push(quoted[1..quoted.len() - 1].to_owned());
-            // The escapes of doubles and bytes, see `AttrValue`, as PostgreSQL prints them.
-            values.extend(["$double", "$bytes"].map(|escape| format!("{{\"{escape}\": {quoted}}}")));
-        }
-        Ok(Self { key: tag.key.clone(), values, fragments })
-    }
-
-    /// Adds a condition about the column `attributes`.
-    fn push(&self, sql: &mut Sql) {
-        sql.push("CASE WHEN ");
-        for (index, fragment) in self.fragments.iter().enumerate() {
-            sql.push(if index > 0 { " AND " } else { "" });
-            sql.push("strpos(attributes, ").push_bind(fragment.clone()).push(") > 0");
-        }
-        sql.push(" THEN (attributes::jsonb ->> ").push_bind(self.key.clone());
-        sql.push(") = ANY(").push_bind(self.values.clone()).push(") ELSE false END");
-    }
-}
-
-/// Whether PostgreSQL may print the value differently from how it is typed.
-fn has_other_spelling(value: &str) -> bool {
-    // What jsonb cannot hold is stored nowhere.
-    if value.contains("\\u0000") {
-        return false;
-    }
-    match serde_json::from_str::<Value>(value) {
-        Ok(Value::Array(_) | Value::Object(_)) => true,
-        Ok(Value::Number(_)) => value.contains(['e', 'E']),
-        _ => false,
-    }
 }
 
 fn hit(row: &PgRow) -> sqlx::Result<Hit> {

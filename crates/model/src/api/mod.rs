@@ -6,6 +6,7 @@
 mod dependencies;
 mod errors;
 mod identity;
+mod logs;
 mod metrics;
 mod problem;
 mod sampling;
@@ -24,6 +25,9 @@ pub use errors::{
 pub use identity::{
     ApiKey, ApiKeyCreated, ApiKeyRequest, KeyScope, LoginRequest, PasswordChange, Role, Session, User,
     UserChange, UserRequest,
+};
+pub use logs::{
+    LogBucket, LogCounts, LogEntry, LogHistogram, LogLink, LogLinkRequest, LogsResponse, TraceLogsResponse,
 };
 pub use metrics::{
     Distribution, DistributionSeries, Metric, MetricComparison, MetricLabels, MetricSeries, MetricsResponse,

@@ -1,17 +1,20 @@
 //! Everything known about the selected span.
 
 use leptos::prelude::*;
+use spanloom_model::api::LogLink;
 use spanloom_model::{SpanKind, SpanStatus};
 
 use super::attributes::{dropped, entries, plain_section, section};
 use super::events::{events, links};
 use super::groups::groups;
+use super::logs::{external, of_span};
 use super::model::TraceModel;
 use super::state::ViewState;
 use crate::components::copy_button::CopyButton;
 use crate::components::icon::{Glyph, Icon};
 use crate::components::service_chip::ServiceName;
 use crate::format;
+use crate::state::load::Loaded;
 use crate::state::range::{ZONE, use_range};
 
 /// Ancestors that the path shows; the ones in the middle are left out.
@@ -24,6 +27,8 @@ pub fn Detail(
     state: ViewState,
     /// The span.
     span: usize,
+    /// Links to external log systems.
+    log_links: Loaded<Vec<LogLink>>,
 ) -> impl IntoView {
     let model = state.model();
     let data = model.span(span);
@@ -44,7 +49,7 @@ pub fn Detail(
         let content = view! { {events(&model, span)} {dropped(data.dropped_events_count, "event")} };
         section("Events", Some(data.events.len()), true, content)
     });
-    let links = (!data.links.is_empty() || data.dropped_links_count > 0).then(|| {
+    let span_links = (!data.links.is_empty() || data.dropped_links_count > 0).then(|| {
         let content = view! { {links(state, &model, span)} {dropped(data.dropped_links_count, "link")} };
         section("Links", Some(data.links.len()), true, content)
     });
@@ -66,10 +71,12 @@ pub fn Detail(
         {group_links(&model, span)}
         {warnings}
         {figures(&model, span)}
+        {external(log_links, &model, span)}
         {groups}
         {dropped(data.dropped_attributes_count, "attribute")}
         {events}
-        {links}
+        {of_span(state, span)}
+        {span_links}
         {resource}
         {scope(&model, span)}
         {identifiers(state, &model, span)}
