@@ -7,6 +7,7 @@
 
 mod batch;
 mod copy;
+mod count;
 pub mod counting;
 mod dimensions;
 mod edges;
@@ -42,10 +43,9 @@ use super::sample::selection::{Selected, Selection};
 use crate::config::Config;
 use crate::store::{Flavour, Store};
 use batch::{Row, time_us};
+use count::Counters;
 use dimensions::Dimensions;
-use errors::Errors;
 use progress::{Positions, Reader};
-use totals::Tell;
 
 /// Batches of this size go straight into TimescaleDB's columnstore.
 const DIRECT_COMPRESS_SPANS_MIN: usize = 5_000;
@@ -87,7 +87,7 @@ pub struct Writer {
     positions: Positions,
     appetite: Appetite,
     dimensions: Dimensions,
-    errors: Errors,
+    counters: Counters,
     /// Days (UTC) whose partitions are known to exist.
     days: HashSet<NaiveDate>,
     written: watch::Sender<u64>,
@@ -126,7 +126,7 @@ impl Writer {
                 linger: Duration::from_millis(config.ingest.linger_ms),
             },
             dimensions: Dimensions::default(),
-            errors: Errors::default(),
+            counters: Counters::default(),
             days: HashSet::new(),
             written,
             careful_to: 0,
@@ -153,7 +153,7 @@ impl Writer {
             metrics::counter!("spanloom_write_errors_total").increment(1);
             // Whatever failed, the database may not be the one that the caches remember.
             self.dimensions.clear();
-            self.errors.clear();
+            self.counters.clear();
             self.days.clear();
             if !is_transient(&error) {
                 self.narrow(&error);
@@ -369,7 +369,7 @@ impl Writer {
             .zip(weights)
             .map(|((span, ids), weight)| Row { span, ids, weight })
             .collect();
-        self.count_rows(connection, &rows, None).await
+        self.counters.copy(connection, &rows).await
     }
 
     /// Adds spans and their traces, and if `count` their metrics; notes what was dropped. Returns how
@@ -404,29 +404,7 @@ impl Writer {
         bytes += batch::copy_spans(connection, &rows).await.context("adding spans")?;
         end_direct_compress(connection, direct).await?;
         bytes += batch::copy_traces(connection, &rows).await.context("adding traces")?;
-        bytes += self.errors.copy_samples(connection, &rows).await.context("adding samples of errors")?;
-        let stored_at_us = Some(Utc::now().timestamp_micros());
-        bytes += if count {
-            self.count_rows(connection, &rows, stored_at_us).await?
-        } else {
-            let tell = Tell { count: false, stored_at_us };
-            totals::copy(connection, &rows, tell).await.context("adding examples")?
-        };
-        Ok(bytes)
-    }
-
-    /// Adds spans to everything that counts them. `stored_at_us` is the time if they are stored besides.
-    async fn count_rows(
-        &mut self,
-        connection: &mut PgConnection,
-        rows: &[Row<'_>],
-        stored_at_us: Option<i64>,
-    ) -> anyhow::Result<usize> {
-        let mut bytes = batch::copy_metrics(connection, rows).await.context("adding metrics")?;
-        let tell = Tell { count: true, stored_at_us };
-        bytes += totals::copy(connection, rows, tell).await.context("adding totals")?;
-        bytes += edges::copy(connection, rows, stored_at_us).await.context("adding calls")?;
-        bytes += self.errors.copy_counts(connection, rows).await.context("adding errors")?;
+        bytes += self.counters.copy_stored(connection, &rows, count).await?;
         Ok(bytes)
     }
 
