@@ -67,6 +67,7 @@ test('spans, traces, logs and metrics are hypertables with policies', async (t) 
     FROM timescaledb_information.hypertables WHERE hypertable_schema = 'public' ORDER BY 1`);
   assert.deepEqual(hypertables.map(JSON.parse), [
     { name: 'edge_halves', columnstore: false },
+    { name: 'error_counts', columnstore: false },
     { name: 'logs', columnstore: true },
     { name: 'sampled_out', columnstore: true },
     { name: 'service_edges', columnstore: false },
