@@ -25,7 +25,7 @@ for (const colorScheme of ['dark', 'light']) {
     test('service', async ({ api, app }) => {
       await checkoutTrace(api, 'broken');
       await app.goto('/services/gateway');
-      await expect(app.getByRole('table')).toBeVisible();
+      await expect(app.locator('.operations')).toBeVisible();
       await expectAccessible(app);
     });
 

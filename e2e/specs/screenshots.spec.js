@@ -43,7 +43,7 @@ for (const colorScheme of ['dark', 'light']) {
         await expect(app.getByRole('link', { name: 'gateway', exact: true })).toBeVisible();
         await shoot(app, 'services');
         await app.goto('/services/gateway');
-        await expect(app.getByRole('table')).toBeVisible();
+        await expect(app.locator('.operations')).toBeVisible();
         await shoot(app, 'service');
         await inGraph(api, 'gateway');
         await app.goto('/map?callee=service:gateway');
