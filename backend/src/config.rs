@@ -437,7 +437,16 @@ impl Config {
 
     /// How old a span may be.
     pub fn retention(&self) -> Duration {
-        Duration::from_secs(u64::from(self.storage.retention.of(Signal::Traces).days) * 86_400)
+        self.days_of(Signal::Traces)
+    }
+
+    /// How old a log record may be to be accepted.
+    pub fn log_retention(&self) -> Duration {
+        self.days_of(Signal::Logs)
+    }
+
+    fn days_of(&self, signal: Signal) -> Duration {
+        Duration::from_secs(u64::from(self.storage.retention.of(signal).days) * 86_400)
     }
 }
 

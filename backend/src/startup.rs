@@ -16,7 +16,9 @@ use tonic::transport::server::{Router, TcpIncoming};
 use utoipa_actix_web::AppExt;
 
 use crate::collect::Collector;
-use crate::collect::receive::{Receiver, jaeger_grpc, jaeger_http, otlp_grpc, otlp_http, zipkin_http};
+use crate::collect::receive::{
+    Receiver, jaeger_grpc, jaeger_http, otlp_grpc, otlp_http, otlp_logs_grpc, otlp_logs_http, zipkin_http,
+};
 use crate::collect::redact::Redaction;
 use crate::collect::sample::{self, Sampling};
 use crate::collect::stages::Stages;
@@ -167,7 +169,9 @@ impl Server {
             http_servers.push(serve(run!(server, sockets.http)));
         }
         let ingest_http: [(_, fn(&mut web::ServiceConfig)); 3] = [
-            (sockets.otlp_http, |config| _ = config.service(otlp_http::export_traces)),
+            (sockets.otlp_http, |config| {
+                config.service(otlp_http::export_traces).service(otlp_logs_http::export_logs);
+            }),
             (sockets.zipkin, |config| _ = config.service(zipkin_http::receive_zipkin)),
             (sockets.jaeger_http, |config| _ = config.service(jaeger_http::receive_jaeger)),
         ];
@@ -193,8 +197,9 @@ impl Server {
             http_servers.push(serve(run!(server, listener)));
         }
         if let Some(listener) = sockets.otlp_grpc {
-            let services =
-                grpc_server().add_service(otlp_grpc::service(receiver.clone(), identity.clone()));
+            let services = grpc_server()
+                .add_service(otlp_grpc::service(receiver.clone(), identity.clone()))
+                .add_service(otlp_logs_grpc::service(receiver.clone(), identity.clone()));
             tasks.push(tokio::spawn(serve_grpc("OTLP/gRPC", listener, services, stop.clone())?));
         }
         if let Some(listener) = sockets.jaeger_grpc {

@@ -117,9 +117,25 @@ fn describe() {
     metrics::describe_counter!("spanloom_spans_rejected_total", "Spans that cannot be kept, by reason");
     metrics::describe_counter!(
         "spanloom_limited_spans_total",
-        "Spans refused because a key or a service sends more than its rate limit, by which and its name"
+        "Spans and log records refused because a key or a service sends more than its rate limit, by which and its name"
     );
-    metrics::describe_counter!("spanloom_values_redacted_total", "Secrets removed from spans, by rule");
+    metrics::describe_counter!(
+        "spanloom_log_records_received_total",
+        "Log records in ingest requests, by protocol"
+    );
+    metrics::describe_counter!(
+        "spanloom_log_records_rejected_total",
+        "Log records that cannot be kept, by reason"
+    );
+    metrics::describe_counter!("spanloom_log_records_written_total", "Log records stored");
+    metrics::describe_counter!(
+        "spanloom_log_records_refused_total",
+        "Log records put aside because the database refuses them"
+    );
+    metrics::describe_counter!(
+        "spanloom_values_redacted_total",
+        "Secrets removed from spans and log records, by rule"
+    );
     metrics::describe_counter!("spanloom_spans_written_total", "Spans stored");
     metrics::describe_counter!(
         "spanloom_spans_duplicate_total",

@@ -2,8 +2,9 @@
 import { test } from '../support/test.js';
 import { expect } from '../support/test.js';
 import { expectAccessible } from '../support/axe.js';
+import { sendErrors } from '../support/errors.js';
 import { customMetric } from '../support/metrics.js';
-import { checkoutTrace } from '../support/traces.js';
+import { checkoutTrace, inGraph, sendLogsFromNode, waitForLogs } from '../support/traces.js';
 
 for (const colorScheme of ['dark', 'light']) {
   test.describe(colorScheme, () => {
@@ -25,7 +26,27 @@ for (const colorScheme of ['dark', 'light']) {
     test('service', async ({ api, app }) => {
       await checkoutTrace(api, 'broken');
       await app.goto('/services/gateway');
-      await expect(app.getByRole('table')).toBeVisible();
+      await expect(app.locator('.operations')).toBeVisible();
+      await expectAccessible(app);
+    });
+
+    test('service map', async ({ api, app }) => {
+      await checkoutTrace(api, 'broken');
+      await inGraph(api, 'gateway');
+      await app.goto('/map?callee=service:gateway');
+      await expect(app.locator('.map-node.selected')).toBeVisible();
+      await expect(app.getByRole('complementary', { name: 'Selection' }).locator('path.line').first()).toBeAttached();
+      await expectAccessible(app);
+    });
+
+    test('errors', async ({ api, app }) => {
+      const { service } = await sendErrors(api);
+      await app.goto(`/errors?service=${encodeURIComponent(service)}`);
+      await app.getByRole('checkbox', { name: /^Select com\.shop/ }).first().check();
+      await expect(app.getByRole('toolbar', { name: 'Selected errors' })).toBeVisible();
+      await expectAccessible(app);
+      await app.getByRole('link', { name: /com\.shop\.NoStock/ }).click();
+      await expect(app.getByRole('heading', { name: 'Stack trace' })).toBeVisible();
       await expectAccessible(app);
     });
 
@@ -57,7 +78,20 @@ for (const colorScheme of ['dark', 'light']) {
       await expectAccessible(app);
     });
 
-    for (const section of ['', '/people', '/keys', '/sampling']) {
+    test('logs', async ({ api, app }) => {
+      const service = `logs-a11y-${colorScheme}-${Date.now()}`;
+      const { traceId } = await sendLogsFromNode('json', service);
+      await waitForLogs(api, service, 3);
+      await app.goto(`/logs?service=${service}`);
+      await app.getByRole('button', { name: /card was declined/ }).click();
+      await expect(app.getByRole('complementary', { name: 'Details of the record' })).toBeVisible();
+      await expectAccessible(app);
+      await app.goto(`/traces/${traceId}?view=logs`);
+      await expect(app.getByRole('button', { name: /card was declined/ })).toBeVisible();
+      await expectAccessible(app);
+    });
+
+    for (const section of ['', '/people', '/keys', '/sampling', '/log-links']) {
       test(`settings${section}`, async ({ app }) => {
         await app.goto(`/settings${section}`);
         await expect(app.getByRole('main')).toBeVisible();

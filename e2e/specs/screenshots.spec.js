@@ -6,8 +6,9 @@ import { fileURLToPath } from 'node:url';
 
 import { test, expect } from '../support/test.js';
 import { settled } from '../support/axe.js';
+import { sendErrors } from '../support/errors.js';
 import { customMetric } from '../support/metrics.js';
-import { checkoutTrace } from '../support/traces.js';
+import { checkoutTrace, inGraph, sendLogsFromNode, waitForLogs } from '../support/traces.js';
 
 const SCREENSHOTS = fileURLToPath(new URL('../test-results/screenshots/', import.meta.url));
 const IMAGES = fileURLToPath(new URL('../../docs/images/', import.meta.url));
@@ -43,14 +44,50 @@ for (const colorScheme of ['dark', 'light']) {
         await expect(app.getByRole('link', { name: 'gateway', exact: true })).toBeVisible();
         await shoot(app, 'services');
         await app.goto('/services/gateway');
-        await expect(app.getByRole('table')).toBeVisible();
+        await expect(app.locator('.operations')).toBeVisible();
         await shoot(app, 'service');
+        await inGraph(api, 'gateway');
+        await app.goto('/map?callee=service:gateway');
+        await expect(app.locator('.map-node.selected')).toBeVisible();
+        await shoot(app, 'map');
         await app.goto('/traces');
         await expect(app.getByRole('list', { name: 'Traces' }).getByRole('listitem').nth(3)).toBeVisible();
         await shoot(app, 'search');
         await app.goto('/traces?service=nobody');
         await expect(app.getByRole('heading', { name: /no traces/i })).toBeVisible();
         await shoot(app, 'search-empty');
+      });
+
+      test('errors', async ({ api, app }) => {
+        const { service } = await sendErrors(api);
+        await app.goto(`/errors?service=${encodeURIComponent(service)}`);
+        await expect(app.locator('tr.row-link')).toHaveCount(3);
+        await shoot(app, 'errors');
+        await app.getByRole('link', { name: /com\.shop\.NoStock/ }).click();
+        await expect(app.getByRole('heading', { name: 'Stack trace' })).toBeVisible();
+        await shoot(app, 'error');
+        await app.goto('/errors?service=nobody');
+        await expect(app.getByRole('heading', { name: /no such errors/i })).toBeVisible();
+        await shoot(app, 'errors-empty');
+      });
+
+      test('logs', async ({ api, app }) => {
+        const service = `logs-shot-${colorScheme}-${viewport.width}-${Date.now()}`;
+        const { traceId } = await sendLogsFromNode('json', service);
+        await waitForLogs(api, service, 3);
+        await app.goto(`/logs?service=${service}`);
+        await app.getByRole('button', { name: /card was declined/ }).click();
+        await expect(app.getByRole('complementary', { name: 'Details of the record' })).toBeVisible();
+        await shoot(app, 'logs');
+        await app.goto(`/traces/${traceId}?view=logs`);
+        await expect(app.getByRole('button', { name: /card was declined/ })).toBeVisible();
+        await shoot(app, 'trace-logs');
+        await app.goto('/logs?text=nosuchword');
+        await expect(app.getByRole('heading', { name: 'No log records found' })).toBeVisible();
+        await shoot(app, 'logs-empty');
+        await app.goto('/settings/log-links');
+        await expect(app.getByRole('heading', { name: 'Log links', level: 2 })).toBeVisible();
+        await shoot(app, 'log-links');
       });
 
       test('storage', async ({ api, app }) => {

@@ -11,7 +11,7 @@ test('sizes, retention and tables are shown as the API tells them', async ({ api
   await app.goto('/settings/storage');
   await expect(app.getByRole('heading', { name: 'Storage', level: 2 })).toBeVisible();
   const kept = app.getByRole('table', { name: 'How long it is kept' });
-  await expect(kept.getByRole('row')).toHaveCount(4);
+  await expect(kept.getByRole('row')).toHaveCount(5);
   await expect(kept.getByRole('row', { name: /Traces/ })).toContainText('7 days');
 
   const answer = await (await api.get('/api/v1/storage?days=14')).json();

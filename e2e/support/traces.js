@@ -42,6 +42,27 @@ export async function sendWithExporter({ exporter, endpoint, service, ended }) {
   return JSON.parse(stdout).traceId;
 }
 
+/** Has the stock Node SDK send a span and three log records, two of them told during it. */
+export async function sendLogsFromNode(protocol, service) {
+  const otlp = { grpc: process.env.E2E_OTLP_GRPC, http: process.env.E2E_OTLP_HTTP };
+  const logs = protocol === 'grpc' ? otlp.grpc : `${otlp.http}/v1/logs`;
+  const args = [join(CLIENTS, 'logs.cjs'), protocol, process.env.E2E_ZIPKIN, logs, service];
+  const { stdout } = await promisify(execFile)(process.execPath, args);
+  return JSON.parse(stdout);
+}
+
+/** The service's log records as soon as there are `count`. */
+export async function waitForLogs(api, service, count) {
+  let logs = [];
+  await expect.poll(async () => {
+    const response = await api.get(`/api/v1/logs?serviceName=${service}`);
+    expect(response.status()).toBe(200);
+    logs = (await response.json()).logs;
+    return logs.length;
+  }, { message: `logs of ${service}`, timeout: WAIT_MS }).toBe(count);
+  return logs;
+}
+
 /** The trace as soon as `complete` holds for it. */
 export async function waitForTrace(api, traceId, complete) {
   let trace;
@@ -120,4 +141,12 @@ export async function sendLargeTrace(count) {
     expect(response.ok, `${response.status} ${await response.text()}`).toBe(true);
   }
   return traceId;
+}
+
+/** Waits until the service map knows the service: calls are paired some seconds after their spans. */
+export async function inGraph(request, service) {
+  await expect.poll(async () => {
+    const graph = await (await request.get('/api/v1/dependencies')).json();
+    return graph.nodes.map((node) => node.name);
+  }, { timeout: 60_000 }).toContain(service);
 }

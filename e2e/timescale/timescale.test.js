@@ -61,13 +61,15 @@ test('both flavours have the same functions', async (t) => {
   assert.deepEqual(timescale, await rows(await database(t, 'postgres'), functions));
 });
 
-test('spans, traces and metrics are hypertables with policies', async (t) => {
+test('spans, traces, logs and metrics are hypertables with policies', async (t) => {
   const db = await database(t, 'timescale');
   const hypertables = await rows(db, `SELECT hypertable_name AS name, compression_enabled AS columnstore
     FROM timescaledb_information.hypertables WHERE hypertable_schema = 'public' ORDER BY 1`);
   assert.deepEqual(hypertables.map(JSON.parse), [
     { name: 'custom_metric_points', columnstore: false },
     { name: 'edge_halves', columnstore: false },
+    { name: 'error_counts', columnstore: false },
+    { name: 'logs', columnstore: true },
     { name: 'sampled_out', columnstore: true },
     { name: 'service_edges', columnstore: false },
     { name: 'span_metrics', columnstore: true },
@@ -81,8 +83,9 @@ test('spans, traces and metrics are hypertables with policies', async (t) => {
     { name: 'metrics_1h', stored: true },
     { name: 'metrics_1m', stored: true },
   ]);
-  // A unique index on spans would turn direct compression off without a word.
-  assert.deepEqual(await rows(db, `SELECT indexrelid::regclass FROM pg_index WHERE indrelid = 'spans'::regclass AND indisunique`), []);
+  // A unique index on spans or logs would turn direct compression off without a word.
+  assert.deepEqual(await rows(db, `SELECT indexrelid::regclass FROM pg_index
+    WHERE indrelid IN ('spans'::regclass, 'logs'::regclass) AND indisunique`), []);
 });
 
 test('the aggregates give the numbers of plain SQL, late spans included', async (t) => {
@@ -244,6 +247,38 @@ test('both flavours answer alike', async (t) => {
     const all = `SELECT * FROM ${relation} ORDER BY 1, 2, 3`;
     assert.deepEqual(await rows(postgres, all), await rows(timescale, all), relation);
   }
+});
+
+test('errors are counted alike, once, and come back once', async (t) => {
+  const told = [];
+  for (const flavour of ['timescale', 'postgres']) {
+    const db = await database(t, flavour);
+    const group = '0190163d-8694-8b9b-aea5-966c26f8ad91';
+    await db.exec(`INSERT INTO services (name) VALUES ('shop'); INSERT INTO operations (service_id, name) VALUES (1, 'GET /');
+      INSERT INTO error_descriptions VALUES ('${group}', 1, 1, 'E', 'gone', 'gone', 'at a', now())`);
+    const occurs = (at, count, id = group) => db.query(
+      `INSERT INTO error_parts VALUES (date_trunc('minute', $1::timestamptz), $3, 1, 1, '1.0', $2, $1, $1)`, [at, count, id]);
+    const fold = () => db.query('SELECT fold_errors()');
+    await occurs(ago(3 * HOUR_MS), 2);
+    await occurs(ago(3 * HOUR_MS), 3);
+    await occurs(ago(40 * HOUR_MS), 1, '00000000-0000-0000-0000-000000000000');
+    await fold();
+    await db.exec(`UPDATE error_groups SET state = 'resolved', resolved_at = now() WHERE NOT is_overflow`);
+    await occurs(ago(2 * HOUR_MS), 1);
+    await fold();
+    await occurs(ago(-HOUR_MS), 1);
+    await fold();
+    await fold();
+    told.push(await rows(db, `SELECT g.message, g.is_overflow, g.state, g.error_count, g.stacktrace,
+        (SELECT sum(c.error_count) FROM error_counts c WHERE c.group_id = g.id) AS counted,
+        (SELECT string_agg(e.kind, ' ' ORDER BY e.id) FROM error_events e WHERE e.group_id = g.id) AS events
+      FROM error_groups g ORDER BY g.is_overflow`));
+  }
+  assert.deepEqual(told[0].map(JSON.parse), [
+    { message: 'gone', is_overflow: false, state: 'regressed', error_count: 7, stacktrace: 'at a', counted: 7, events: 'new regressed' },
+    { message: '', is_overflow: true, state: 'open', error_count: 1, stacktrace: '', counted: 1, events: 'new' },
+  ]);
+  assert.deepEqual(told[1], told[0]);
 });
 
 test('the average size of a stored span is known, counted by PostgreSQL or not', async (t) => {

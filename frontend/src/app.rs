@@ -6,7 +6,12 @@ use leptos_router::path;
 
 use crate::components::shell::Shell;
 use crate::components::toast_list::ToastList;
+use crate::pages::error::ErrorPage;
+use crate::pages::errors::ErrorsPage;
 use crate::pages::login::LoginPage;
+use crate::pages::logs::LogsPage;
+use crate::pages::map::MapPage;
+use crate::pages::map::memory::MapMemory;
 use crate::pages::metrics::MetricsPage;
 use crate::pages::metrics::edit::{EditMetricPage, NewMetricPage};
 use crate::pages::metrics::metric::MetricPage;
@@ -43,6 +48,7 @@ pub fn App() -> impl IntoView {
 fn Pages() -> impl IntoView {
     RangeState::provide();
     SearchMemory::provide();
+    MapMemory::provide();
     view! {
         <Routes fallback=|| view! { <NotFoundPage /> }.into_any()>
             <Route path=path!("/login") view=|| view! { <LoginPage /> }.into_any() />
@@ -55,6 +61,10 @@ fn Pages() -> impl IntoView {
                 <Route path=path!("/custom-metrics/new") view=|| view! { <NewMetricPage /> }.into_any() />
                 <Route path=path!("/custom-metrics/:id") view=|| view! { <MetricPage /> }.into_any() />
                 <Route path=path!("/custom-metrics/:id/edit") view=|| view! { <EditMetricPage /> }.into_any() />
+                <Route path=path!("/map") view=|| view! { <MapPage /> }.into_any() />
+                <Route path=path!("/errors") view=|| view! { <ErrorsPage /> }.into_any() />
+                <Route path=path!("/errors/:id") view=|| view! { <ErrorPage /> }.into_any() />
+                <Route path=path!("/logs") view=|| view! { <LogsPage /> }.into_any() />
                 <Route path=path!("/settings/:section?") view=|| view! { <SettingsPage /> }.into_any() />
                 <Route path=path!("/*any") view=|| view! { <NotFoundPage /> }.into_any() />
             </ParentRoute>

@@ -13,8 +13,9 @@ use crate::{install, project};
 const EXPLANATION: &str = "\
 cargo xtask bench ingest     spans per second, CPU, memory and disk, against the ceiling of a raw COPY
 cargo xtask bench overload   twice as much as the server sustains: memory, answers, what is stored
+cargo xtask bench rollup     what counting costs, how large and late it is, questions over days
 
-Both build the server for release, start one with a database of its own, and remove it again.
+All build the server for release, start one with a database of its own, and remove it again.
 `cargo xtask bench ingest --help` lists the options: size, shape, protocol, rate, another database.
 
 How to read the numbers of `ingest`:
@@ -31,12 +32,14 @@ How to read the numbers of `ingest`:
   to it: TimescaleDB compresses its chunks, PostgreSQL vacuums.
 - A run fails if the database does not hold exactly what was acknowledged, or the metrics count
   something else.
+- `rollup`: the three lines below `ingest` are parts of it; the goal is that together they are at
+  most a quarter of the rest. Times of questions are the median of five.
 
 docs/performance.md has measured numbers and tells how to profile.";
 
 #[derive(Debug, Args)]
 pub struct BenchArgs {
-    /// `ingest` or `overload`, and their options; without, how to read the numbers
+    /// `ingest`, `overload` or `rollup`, and their options; without, how to read the numbers
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "WHAT AND OPTIONS")]
     words: Vec<String>,
 }

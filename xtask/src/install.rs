@@ -33,7 +33,8 @@ pub fn ensure(needs: &[Need]) -> anyhow::Result<()> {
         anyhow::bail!("{}", instructions(&missing, &packages));
     }
     let quiet_cluster = missing.contains(&Need::PostgresServer).then(QuietCluster::set).transpose()?;
-    let no_services = missing.contains(&Need::RabbitMq).then(NoServices::set).transpose()?;
+    let is_service = |need: &Need| matches!(need, Need::RabbitMq | Need::Prometheus);
+    let no_services = missing.iter().any(is_service).then(NoServices::set).transpose()?;
     apt_install(&packages)?;
     drop((quiet_cluster, no_services));
     for need in missing {

@@ -12,6 +12,8 @@ pub enum Need {
     PostgresServer,
     /// RabbitMQ's server, which tests run as a child.
     RabbitMq,
+    /// Prometheus, which a test runs as a child.
+    Prometheus,
     /// Node with npm, for the tests in the browser and with TimescaleDB.
     Node,
     /// Chromium, for the tests in the browser.
@@ -31,6 +33,9 @@ const NODE_FOR_TESTS: (u32, u32) = (20, 6);
 /// Where RabbitMQ's own start script is. Debian's wrapper around it changes to another user.
 const RABBITMQ: [&str; 2] = ["/usr/lib/rabbitmq/bin/rabbitmq-server", "/opt/homebrew/sbin/rabbitmq-server"];
 
+/// Where packages put Prometheus.
+const PROMETHEUS: [&str; 2] = ["/usr/bin/prometheus", "/opt/homebrew/bin/prometheus"];
+
 /// Folders with PostgreSQL's server programs, as `spanloom serve` searches them.
 const POSTGRES_PARENTS: [(&str, &str); 6] = [
     ("/usr/lib/postgresql", "bin"),
@@ -47,6 +52,7 @@ impl Need {
         match self {
             Self::PostgresServer => "PostgreSQL server programs (15 to 18)",
             Self::RabbitMq => "RabbitMQ",
+            Self::Prometheus => "Prometheus",
             Self::Node => "Node.js 18.19 or newer, with npm",
             Self::Chromium => "Chromium",
             Self::Python => "Python 3 with venv",
@@ -59,6 +65,7 @@ impl Need {
         match self {
             Self::PostgresServer => &["postgresql"],
             Self::RabbitMq => &["rabbitmq-server"],
+            Self::Prometheus => &["prometheus"],
             Self::Node => &["nodejs", "npm"],
             Self::Chromium => &["chromium"],
             Self::Python => &["python3", "python3-venv"],
@@ -70,15 +77,18 @@ impl Need {
     pub fn find(self) -> Option<String> {
         match self {
             Self::PostgresServer => find_postgres().map(|dir| dir.display().to_string()),
-            Self::RabbitMq => {
-                RABBITMQ.iter().find(|place| Path::new(place).is_file()).map(|place| (*place).to_owned())
-            }
+            Self::RabbitMq => find_file(&RABBITMQ),
+            Self::Prometheus => find_file(&PROMETHEUS),
             Self::Node => find_node(),
             Self::Chromium => find_chromium().map(|program| program.display().to_string()),
             Self::Python => find_python(),
             Self::CppCompiler => exec::find_program("c++").map(|program| program.display().to_string()),
         }
     }
+}
+
+fn find_file(places: &[&str]) -> Option<String> {
+    places.iter().find(|place| Path::new(place).is_file()).map(|place| (*place).to_owned())
 }
 
 fn find_postgres() -> Option<PathBuf> {

@@ -15,6 +15,8 @@ pub enum BenchCommand {
     Ingest(IngestArgs),
     /// Twice as much as the server sustains: memory, answers, and what is stored
     Overload(OverloadArgs),
+    /// What counting costs, how large and how late it is, and questions over days against plain SQL
+    Rollup(RollupArgs),
 }
 
 /// Which server.
@@ -143,6 +145,39 @@ impl OverloadArgs {
     pub const fn duration(&self) -> Duration {
         Duration::from_secs(self.seconds)
     }
+}
+
+/// Measures what metrics and calls cost, and what they save.
+///
+/// Sends spans at a steady rate to a server without jobs and runs these beside it, on a connection whose CPU
+/// is known. Then the spans are multiplied over seven days, and questions are put to the API and, in plain
+/// SQL, to the spans.
+#[derive(Debug, Args)]
+pub struct RollupArgs {
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap would show a comment as the title of all options")]
+    pub server: ServerArgs,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap would show a comment as the title of all options")]
+    pub load: LoadArgs,
+
+    /// Spans to send
+    #[arg(long, default_value_t = 2_000_000, value_parser = clap::value_parser!(u64).range(10_000..=100_000_000),
+          value_name = "N")]
+    pub spans: u64,
+
+    /// Spans per second
+    #[arg(long, default_value_t = 20_000.0, value_parser = parse_rate, value_name = "N")]
+    pub rate: f64,
+
+    /// Seconds between two runs of the jobs, as the server has it
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=3_600), value_name = "N")]
+    pub every_seconds: u64,
+
+    /// Spans over seven days for the questions
+    #[arg(long, default_value_t = 10_000_000, value_parser = clap::value_parser!(u64).range(10_000..=1_000_000_000),
+          value_name = "N")]
+    pub history: u64,
 }
 
 fn parse_rate(text: &str) -> Result<f64, String> {

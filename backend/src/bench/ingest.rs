@@ -121,8 +121,9 @@ pub struct Measured {
 }
 
 /// Counters at a moment.
-struct Reading {
-    at: Instant,
+pub struct Reading {
+    /// When.
+    pub at: Instant,
     server_cpu_s: Option<f64>,
     postgres_cpu_s: Option<f64>,
     generator_cpu_s: Option<f64>,
@@ -138,7 +139,8 @@ pub struct Used {
 }
 
 impl Reading {
-    async fn take(server: &MeasuredServer, database: &mut Database) -> anyhow::Result<Self> {
+    /// Reads them.
+    pub async fn take(server: &MeasuredServer, database: &mut Database) -> anyhow::Result<Self> {
         let wal_bytes = database.wal_bytes().await?;
         Ok(Self {
             server_cpu_s: process::cpu_s(server.pid()?),
@@ -149,7 +151,8 @@ impl Reading {
         })
     }
 
-    fn since(&self, before: &Self) -> Used {
+    /// What was used since an earlier reading.
+    pub fn since(&self, before: &Self) -> Used {
         let difference = |after: Option<f64>, before: Option<f64>| Some(after? - before?);
         Used {
             server_cpu_s: difference(self.server_cpu_s, before.server_cpu_s),

@@ -4,7 +4,7 @@
 //! its database. From top to bottom: [`shape`] makes requests, [`template`] serialises them once so
 //! that sending costs nearly nothing, with [`ids`] that are new each time; [`send`] speaks OTLP,
 //! [`load`] sends many; [`server`] starts and stops, [`process`] reads CPU and memory, [`store`]
-//! asks the database, [`verify`] counts. [`ingest`] and [`overload`] put them together.
+//! asks the database, [`verify`] counts. [`ingest`], [`overload`] and [`rollup`] put them together.
 
 pub mod args;
 mod http1;
@@ -14,6 +14,9 @@ pub mod load;
 mod overload;
 mod process;
 mod report;
+mod rollup;
+mod rollup_report;
+pub mod rollup_store;
 pub mod send;
 mod server;
 pub mod shape;
@@ -50,6 +53,7 @@ pub async fn run(command: BenchCommand) -> anyhow::Result<()> {
     match command {
         BenchCommand::Ingest(args) => ingest::run(&args, &mut signals).await,
         BenchCommand::Overload(args) => overload::run(&args, &mut signals).await,
+        BenchCommand::Rollup(args) => rollup::run(&args, &mut signals).await,
     }
 }
 

@@ -118,12 +118,16 @@ impl MeasuredServer {
 
     /// A connection to its database.
     pub async fn database(&self) -> anyhow::Result<Database> {
-        let options = match &self.database {
+        Database::connect(&self.database_options()?).await
+    }
+
+    /// How to connect to its database.
+    pub fn database_options(&self) -> anyhow::Result<PgConnectOptions> {
+        Ok(match &self.database {
             OwnDatabase::Private => EmbeddedPostgres::running_options(&self.dir)?
                 .context("the server's private PostgreSQL does not run")?,
             OwnDatabase::On { server, name } => (**server).clone().database(name),
-        };
-        Database::connect(&options).await
+        })
     }
 
     /// A file for the benchmark's own use, gone after [`Self::stop`].

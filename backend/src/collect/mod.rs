@@ -8,6 +8,8 @@
 //! 5. [`dedup`]: which spans are new.
 //! 6. [`sample`]: which traces are kept, after everything was counted.
 //! 7. [`write`]: large batches; one transaction of binary COPYs with the queue's position.
+//!
+//! Log records go the same way but for 5 and 6: they have no identity and are not sampled.
 
 pub mod dedup;
 pub mod queue;

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use anyhow::Context;
-use spanloom_model::Span;
+use spanloom_model::{LogRecord, Span};
 use spanloom_redact::{Redacted, Redactor, Rules};
 
 /// The stage. Cheap to clone.
@@ -26,10 +26,18 @@ impl Redaction {
 
     /// Removes secrets and counts them. Takes time: not for threads that serve connections.
     pub fn apply(&self, spans: &mut [Span]) -> Redacted {
-        let redacted = self.redactor.apply(spans);
-        for (rule, count) in redacted.by_rule() {
-            metrics::counter!("spanloom_values_redacted_total", "rule" => rule.to_owned()).increment(count);
-        }
-        redacted
+        tell(self.redactor.apply(spans))
     }
+
+    /// The same for log records.
+    pub fn apply_logs(&self, logs: &mut [LogRecord]) -> Redacted {
+        tell(self.redactor.apply_logs(logs))
+    }
+}
+
+fn tell(redacted: Redacted) -> Redacted {
+    for (rule, count) in redacted.by_rule() {
+        metrics::counter!("spanloom_values_redacted_total", "rule" => rule.to_owned()).increment(count);
+    }
+    redacted
 }

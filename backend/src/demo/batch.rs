@@ -1,12 +1,15 @@
-//! Collecting spans into export requests of a bounded size.
+//! Collecting spans, and what was logged during them, into export requests of a bounded size.
 
 use std::collections::BTreeMap;
 
+use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 use prost::Message;
 
 use super::library::{Library, scope};
+use super::logs::{logger, records};
 use super::resource::{Process, resource};
 use super::span::DemoSpan;
 
@@ -16,6 +19,7 @@ const SCHEMA_URL: &str = "https://opentelemetry.io/schemas/1.37.0";
 #[derive(Debug, Default)]
 pub struct Batch {
     spans: BTreeMap<Process, BTreeMap<Library, Vec<Span>>>,
+    logs: BTreeMap<Process, Vec<LogRecord>>,
     spans_count: usize,
     spans_bytes: usize,
 }
@@ -25,6 +29,8 @@ pub struct Batch {
 pub struct Export {
     pub request: ExportTraceServiceRequest,
     pub spans_count: u64,
+    /// What was logged during the spans.
+    pub logs: ExportLogsServiceRequest,
 }
 
 impl Batch {
@@ -35,6 +41,7 @@ impl Batch {
     pub fn push(&mut self, span: DemoSpan) {
         self.spans_count += 1;
         self.spans_bytes += span.span.encoded_len();
+        self.logs.entry(span.process).or_default().extend(records(&span));
         let scopes = self.spans.entry(span.process).or_default();
         scopes.entry(span.library).or_default().push(span.span);
     }
@@ -70,6 +77,21 @@ impl Batch {
                 schema_url: SCHEMA_URL.to_owned(),
             })
             .collect();
-        Some(Export { request: ExportTraceServiceRequest { resource_spans }, spans_count })
+        let resource_logs = batch
+            .logs
+            .into_iter()
+            .filter(|(_, log_records)| !log_records.is_empty())
+            .map(|(process, log_records)| ResourceLogs {
+                resource: Some(resource(process)),
+                scope_logs: vec![ScopeLogs {
+                    scope: Some(logger(process.service)),
+                    log_records,
+                    ..ScopeLogs::default()
+                }],
+                schema_url: SCHEMA_URL.to_owned(),
+            })
+            .collect();
+        let logs = ExportLogsServiceRequest { resource_logs };
+        Some(Export { request: ExportTraceServiceRequest { resource_spans }, spans_count, logs })
     }
 }

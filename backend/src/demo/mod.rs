@@ -1,4 +1,5 @@
-//! `spanloom demo`: a shop that sends realistic traffic over OTLP/gRPC.
+//! `spanloom demo`: a shop that sends realistic traffic over OTLP/gRPC: spans, and what was logged
+//! during them.
 //!
 //! It is a client like any other and knows nothing of the server but its endpoint. From top to
 //! bottom: [`shop`] describes services and what they do in the words of [`model`], [`world`] says
@@ -15,6 +16,7 @@ mod generate;
 mod huge;
 mod leaf;
 mod library;
+mod logs;
 mod model;
 mod plan;
 mod progress;

@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
 use futures::{StreamExt, TryStreamExt};
+use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
+use opentelemetry_proto::tonic::collector::logs::v1::logs_service_client::LogsServiceClient;
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_client::TraceServiceClient;
 use rand::RngExt;
 use tokio::sync::mpsc;
@@ -55,6 +57,7 @@ impl Default for Patience {
 #[derive(Clone)]
 struct Line {
     client: TraceServiceClient<Channel>,
+    logs: LogsServiceClient<Channel>,
     authorization: Option<MetadataValue<Ascii>>,
     patience: Patience,
     counters: Arc<Counters>,
@@ -86,11 +89,12 @@ impl Sender {
             .connect_timeout(CONNECT_TIMEOUT)
             .timeout(REQUEST_TIMEOUT)
             .connect_lazy();
+        let logs = LogsServiceClient::new(channel.clone()).send_compressed(CompressionEncoding::Gzip);
         let client = TraceServiceClient::new(channel)
             .send_compressed(CompressionEncoding::Gzip)
             .accept_compressed(CompressionEncoding::Gzip);
         let authorization = key.map(authorization).transpose()?;
-        let line = Line { client, authorization, patience, counters, stop };
+        let line = Line { client, logs, authorization, patience, counters, stop };
         let (queue, waiting) = mpsc::channel(WAITING_MAX);
         let mut task = JoinSet::new();
         task.spawn(send_all(line, waiting));
@@ -140,16 +144,75 @@ enum Verdict {
     GiveUp,
 }
 
-async fn send_one(mut line: Line, export: Export) -> anyhow::Result<()> {
-    let counters = Arc::clone(&line.counters);
-    let begun = Instant::now();
-    let mut pause = line.patience.pause_first;
-    loop {
-        let was_stopping = line.stop.is_cancelled();
-        let mut request = tonic::Request::new(export.request.clone());
-        if let Some(value) = &line.authorization {
+impl Line {
+    fn request<T>(&self, message: T) -> tonic::Request<T> {
+        let mut request = tonic::Request::new(message);
+        if let Some(value) = &self.authorization {
             request.metadata_mut().insert("authorization", value.clone());
         }
+        request
+    }
+}
+
+/// How long a request has been tried.
+struct Tries {
+    begun: Instant,
+    pause: Duration,
+    was_stopping: bool,
+}
+
+impl Tries {
+    fn new(line: &Line) -> Self {
+        let pause = line.patience.pause_first;
+        Self { begun: Instant::now(), pause, was_stopping: line.stop.is_cancelled() }
+    }
+
+    /// Waits before the next one; false if it is too late for that.
+    async fn wait(&mut self, line: &Line, asked: Option<Duration>) -> bool {
+        if self.begun.elapsed() >= line.patience.give_up_after || self.was_stopping {
+            return false;
+        }
+        line.counters.retries.fetch_add(1, Ordering::Relaxed);
+        let wait =
+            asked.unwrap_or_else(|| self.pause.mul_f64(rand::rng().random_range(0.5..1.0))).min(PAUSE_MAX);
+        self.pause = (self.pause * 2).min(line.patience.pause_max);
+        tokio::select! {
+            () = tokio::time::sleep(wait) => {}
+            () = line.stop.cancelled() => {}
+        }
+        self.was_stopping = line.stop.is_cancelled();
+        true
+    }
+}
+
+async fn send_one(line: Line, mut export: Export) -> anyhow::Result<()> {
+    let logs = std::mem::take(&mut export.logs);
+    send_spans(line.clone(), export).await?;
+    send_logs(line, logs).await;
+    Ok(())
+}
+
+/// A server that takes no logs, or not these, is no trouble of the shop.
+async fn send_logs(mut line: Line, logs: ExportLogsServiceRequest) {
+    if logs.resource_logs.is_empty() {
+        return;
+    }
+    let mut tries = Tries::new(&line);
+    loop {
+        let request = line.request(logs.clone());
+        let Err(status) = line.logs.export(request).await else { return };
+        let Verdict::Retry(asked) = verdict(&status) else { return };
+        if !tries.wait(&line, asked).await {
+            return;
+        }
+    }
+}
+
+async fn send_spans(mut line: Line, export: Export) -> anyhow::Result<()> {
+    let counters = Arc::clone(&line.counters);
+    let mut tries = Tries::new(&line);
+    loop {
+        let request = line.request(export.request.clone());
         let status = match line.client.export(request).await {
             Ok(response) => {
                 let partial = response.into_inner().partial_success.unwrap_or_default();
@@ -168,22 +231,13 @@ async fn send_one(mut line: Line, export: Export) -> anyhow::Result<()> {
             bail!("{}", refusal(&status));
         }
         counters.set_trouble(Some(format!("{:?}: {}", status.code(), status.message())));
-        let is_too_late = begun.elapsed() >= line.patience.give_up_after || was_stopping;
-        let Verdict::Retry(asked) = verdict else {
-            counters.spans_dropped.fetch_add(export.spans_count, Ordering::Relaxed);
-            return Ok(());
+        let is_tried_again = match verdict {
+            Verdict::Retry(asked) => tries.wait(&line, asked).await,
+            _ => false,
         };
-        if is_too_late {
+        if !is_tried_again {
             counters.spans_dropped.fetch_add(export.spans_count, Ordering::Relaxed);
             return Ok(());
-        }
-        counters.retries.fetch_add(1, Ordering::Relaxed);
-        let wait =
-            asked.unwrap_or_else(|| pause.mul_f64(rand::rng().random_range(0.5..1.0))).min(PAUSE_MAX);
-        pause = (pause * 2).min(line.patience.pause_max);
-        tokio::select! {
-            () = tokio::time::sleep(wait) => {}
-            () = line.stop.cancelled() => {}
         }
     }
 }

@@ -32,12 +32,14 @@ const JOB_LOCK: i32 = 0x4a4f_4253;
 pub enum Job {
     /// Moves metrics into their roll-ups.
     RollUp,
-    /// Makes the partitions that spans will need.
+    /// Makes the partitions that spans will need, and forgets sums that have long been idle.
     Partitions,
     /// Drops what is too old or too much.
     Retention,
     /// Joins the two ends of calls between services.
     PairEdges,
+    /// Counts errors by group and makes new groups.
+    FoldErrors,
     /// Moves what custom metrics counted into their points.
     MoveCustomMetrics,
     /// Counts stored spans for custom metrics that are new, and deletes what is left of old ones.
@@ -52,6 +54,7 @@ impl Job {
             Self::Partitions => "partitions",
             Self::Retention => "retention",
             Self::PairEdges => "pair edges",
+            Self::FoldErrors => "fold errors",
             Self::MoveCustomMetrics => "move custom metrics",
             Self::FillCustomMetrics => "fill custom metrics",
         }
@@ -61,6 +64,8 @@ impl Job {
         match self {
             Self::FillCustomMetrics => Duration::from_secs(1),
             Self::RollUp | Self::PairEdges | Self::MoveCustomMetrics => Duration::from_secs(20),
+            // What people and alerts see of errors is as old as this.
+            Self::FoldErrors => Duration::from_secs(4),
             Self::Partitions => Duration::from_mins(30),
             Self::Retention => Duration::from_mins(2),
         }
@@ -74,6 +79,7 @@ pub async fn run(store: Store, limits: Limits, stop: CancellationToken) {
         Job::Retention,
         Job::RollUp,
         Job::PairEdges,
+        Job::FoldErrors,
         Job::MoveCustomMetrics,
         Job::FillCustomMetrics,
     ];
@@ -126,14 +132,21 @@ pub async fn turn(job: Job, store: &Store, limits: &Limits) -> anyhow::Result<bo
         Job::PairEdges => {
             upkeep::pair_edges(&mut transaction).await?;
         }
+        Job::FoldErrors => {
+            upkeep::fold_errors(&mut transaction).await?;
+        }
         Job::MoveCustomMetrics => {
             upkeep::move_custom_metrics(&mut transaction).await?;
         }
         // Steps of their own; this transaction has the lock meanwhile.
         Job::FillCustomMetrics => backfill::work(&store.pool, limits).await?,
-        Job::Partitions => upkeep::prepare_partitions(&mut transaction, Utc::now()).await?,
+        Job::Partitions => {
+            upkeep::prepare_partitions(&mut transaction, Utc::now()).await?;
+            upkeep::forget_idle_totals(&mut transaction).await?;
+        }
         Job::Retention => {
             dropped = retention::enforce(&mut transaction, Utc::now(), limits).await?;
+            upkeep::forget_errors(&mut transaction).await?;
         }
     }
     upkeep::note_job_run(&mut transaction, job.name()).await?;

@@ -5,7 +5,7 @@ use actix_web::web;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::params::Params;
-use super::{dependencies, metrics, services, storage, tags, traces};
+use super::{dependencies, errors, exposition, logs, metrics, services, storage, tags, traces};
 use crate::web::problem_docs::error_responses;
 use crate::web::{ApiError, ApiResult};
 
@@ -17,12 +17,24 @@ pub fn routes(cfg: &mut ServiceConfig) {
         .service(services::http::list_services)
         .service(services::http::list_operations)
         .service(metrics::http::get_metrics)
+        .service(exposition::http::scrape)
         .service(tags::http::list_tag_keys)
         .service(tags::http::list_tag_values)
         .service(storage::http::get_storage)
         .service(dependencies::http::get_dependencies)
         .service(dependencies::http::get_paths)
-        .service(dependencies::http::get_impact);
+        .service(dependencies::http::get_impact)
+        .service(errors::http::list_errors)
+        .service(errors::http::get_error)
+        .service(errors::http_change::change_error)
+        .service(errors::http_change::change_errors)
+        .service(logs::http::search_logs)
+        .service(logs::http::get_log_histogram)
+        .service(logs::http::get_trace_logs)
+        .service(logs::links_http::list_log_links)
+        .service(logs::links_http::create_log_link)
+        .service(logs::links_http::change_log_link)
+        .service(logs::links_http::delete_log_link);
 }
 
 /// The query string, name by name.

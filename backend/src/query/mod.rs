@@ -1,15 +1,19 @@
-//! Finding spans again.
+//! Finding spans and log records again.
 //!
 //! Each domain has an `http.rs` (parameters, documentation), a `store.rs` (SQL) and pure code
 //! between the two. Every statement runs in a read-only transaction with a time limit.
 
 pub mod dependencies;
+pub mod errors;
+pub mod exposition;
 pub mod http;
+pub mod logs;
 pub mod metrics;
 pub(crate) mod params;
 pub mod services;
 pub mod storage;
 pub(crate) mod store;
+mod tag_store;
 pub mod tags;
 pub mod traces;
 

@@ -15,9 +15,21 @@ pub async fn prepare_partitions(connection: &mut PgConnection, now: DateTime<Utc
     Ok(())
 }
 
-/// Moves new metrics into the roll-ups; returns how many rows.
+/// Moves new metrics into the roll-ups and the sums since ever; returns how many rows of the first.
 pub async fn roll_up(connection: &mut PgConnection) -> sqlx::Result<i64> {
+    sqlx::query("SELECT add_up_span_totals()").execute(&mut *connection).await?;
     sqlx::query_scalar("SELECT roll_up_metrics()").fetch_one(connection).await
+}
+
+/// Forgets sums of what has not been counted for a month; nobody has been told them for most of it.
+pub async fn forget_idle_totals(connection: &mut PgConnection) -> sqlx::Result<()> {
+    for statement in [
+        "DELETE FROM span_totals WHERE updated_at < now() - interval '30 days'",
+        "DELETE FROM edge_totals WHERE updated_at < now() - interval '30 days'",
+    ] {
+        sqlx::query(statement).execute(&mut *connection).await?;
+    }
+    Ok(())
 }
 
 /// Joins the two ends of calls that wait; returns how many counts changed.
@@ -28,6 +40,16 @@ pub async fn pair_edges(connection: &mut PgConnection) -> sqlx::Result<i64> {
 /// Moves what custom metrics counted into their points; returns how many rows.
 pub async fn move_custom_metrics(connection: &mut PgConnection) -> sqlx::Result<i64> {
     sqlx::query_scalar("SELECT move_custom_metrics()").fetch_one(connection).await
+}
+
+/// Counts the errors that writers noted; returns how many notes.
+pub async fn fold_errors(connection: &mut PgConnection) -> sqlx::Result<i64> {
+    sqlx::query_scalar("SELECT fold_errors()").fetch_one(connection).await
+}
+
+/// Deletes groups of errors that nobody has met for long; returns how many.
+pub async fn forget_errors(connection: &mut PgConnection) -> sqlx::Result<i64> {
+    sqlx::query_scalar("SELECT forget_errors()").fetch_one(connection).await
 }
 
 /// Takes a job's lock for the transaction, or says that another server has it. What the job then

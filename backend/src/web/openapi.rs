@@ -25,11 +25,13 @@ use crate::roles::Roles;
         license(name = "Apache-2.0", identifier = "Apache-2.0")
     ),
     tags(
-        (name = "ingest", description = "Sending spans"),
+        (name = "ingest", description = "Sending spans and log records"),
         (name = "traces", description = "Searching and reading traces"),
         (name = "services", description = "Services and their operations"),
         (name = "metrics", description = "Rate, errors and durations over time"),
         (name = "dependencies", description = "Who calls whom"),
+        (name = "errors", description = "Errors by group, and their states"),
+        (name = "logs", description = "Searching log records; links to external log systems"),
         (name = "tags", description = "Completion of attribute keys and values"),
         (name = "storage", description = "What is stored, and how long it is kept"),
         (name = "sampling", description = "Which traces are kept"),

@@ -10,7 +10,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::problem::ApiError;
 use super::{openapi, operate, spa};
-use crate::collect::receive::{jaeger_http, native_http, otlp_http, zipkin_http};
+use crate::collect::receive::{jaeger_http, native_http, otlp_http, otlp_logs_http, zipkin_http};
 use crate::collect::sample;
 use crate::custom;
 use crate::roles::Roles;
@@ -38,6 +38,7 @@ pub fn documented(config: &mut ServiceConfig, roles: Roles) {
     if roles.receive {
         config
             .service(otlp_http::export_traces)
+            .service(otlp_logs_http::export_logs)
             .service(zipkin_http::receive_zipkin)
             .service(jaeger_http::receive_jaeger)
             .service(sample::jaeger_http::sampling_strategy);

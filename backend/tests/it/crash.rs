@@ -17,20 +17,25 @@ use super::load::Load;
 const KILLS: usize = 50;
 
 /// The real program on a data directory, with a PostgreSQL of its own.
-struct Program {
-    child: Child,
+pub struct Program {
+    pub child: Child,
     port: u16,
-    url: String,
+    pub url: String,
 }
 
 impl Program {
-    fn start(data: &Path, port: u16) -> Self {
+    pub fn start(data: &Path, port: u16) -> Self {
         let child = Command::new(env!("CARGO_BIN_EXE_spanloom"))
             .args(["serve", "--otlp-grpc", "off", "--otlp-http", "off", "--data"])
             .arg(data)
             .args(["--http", &format!("127.0.0.1:{port}")])
             .env("SPANLOOM__QUEUE__SEGMENT_BYTES", "200000")
             .env("SPANLOOM__TELEMETRY__LOG", "error")
+            // Another server on this machine may have these.
+            .envs(
+                ["ZIPKIN", "JAEGER_HTTP", "JAEGER_GRPC", "JAEGER_SAMPLING"]
+                    .map(|listener| (format!("SPANLOOM__LISTEN__{listener}"), "off")),
+            )
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -41,7 +46,7 @@ impl Program {
 
     /// Waits until it answers. Started again where it ended, as a supervisor of services would: a
     /// PostgreSQL that is killed while the server waits for its first word ends the start.
-    async fn ready(&mut self, client: &reqwest::Client, data: &Path) {
+    pub async fn ready(&mut self, client: &reqwest::Client, data: &Path) {
         until("the server is ready", async || {
             if self.child.try_wait().unwrap().is_some() {
                 *self = Self::start(data, self.port);

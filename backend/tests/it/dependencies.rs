@@ -14,9 +14,9 @@ use super::harness::{Reader, Spanloom, ago_ns};
 
 /// A span and the service that made it.
 #[derive(Clone)]
-struct Sent {
+pub struct Sent {
     service: &'static str,
-    span: Span,
+    pub span: Span,
 }
 
 fn text(key: &str, value: &str) -> KeyValue {
@@ -25,7 +25,7 @@ fn text(key: &str, value: &str) -> KeyValue {
 }
 
 /// A span of 10 ms; parent 0 is none.
-fn sent(service: &'static str, trace: u64, id: u64, parent: u64, kind: SpanKind) -> Sent {
+pub fn sent(service: &'static str, trace: u64, id: u64, parent: u64, kind: SpanKind) -> Sent {
     let start = ago_ns(120);
     let span = Span {
         trace_id: trace_id(trace),
@@ -40,28 +40,28 @@ fn sent(service: &'static str, trace: u64, id: u64, parent: u64, kind: SpanKind)
     Sent { service, span }
 }
 
-fn trace_id(trace: u64) -> Vec<u8> {
+pub fn trace_id(trace: u64) -> Vec<u8> {
     // What is kept of a trace is decided by the lower bits: spread them.
     u128::from(trace.wrapping_mul(0x9e37_79b9_7f4a_7c15)).to_be_bytes().to_vec()
 }
 
 impl Sent {
-    fn with(mut self, key: &str, value: &str) -> Self {
+    pub fn with(mut self, key: &str, value: &str) -> Self {
         self.span.attributes.push(text(key, value));
         self
     }
 
-    fn failed(mut self) -> Self {
+    pub fn failed(mut self) -> Self {
         self.span.status = Some(Status { code: 2, ..Status::default() });
         self
     }
 
-    fn lasting_ms(mut self, ms: u64) -> Self {
+    pub fn lasting_ms(mut self, ms: u64) -> Self {
         self.span.end_time_unix_nano = self.span.start_time_unix_nano + ms * 1_000_000;
         self
     }
 
-    fn linked_to(mut self, trace: u64, id: u64) -> Self {
+    pub fn linked_to(mut self, trace: u64, id: u64) -> Self {
         let link =
             Link { trace_id: trace_id(trace), span_id: id.to_be_bytes().to_vec(), ..Link::default() };
         self.span.links.push(link);
@@ -70,7 +70,7 @@ impl Sent {
 }
 
 /// A call from one service to another: the client's span `id` and the server's, `id + 1`.
-fn call(from: &'static str, to: &'static str, trace: u64, id: u64) -> [Sent; 2] {
+pub fn call(from: &'static str, to: &'static str, trace: u64, id: u64) -> [Sent; 2] {
     [
         sent(from, trace, id, 0, SpanKind::Client).with("server.address", to),
         sent(to, trace, id + 1, id, SpanKind::Server),
@@ -78,7 +78,7 @@ fn call(from: &'static str, to: &'static str, trace: u64, id: u64) -> [Sent; 2] 
 }
 
 /// Sends the spans as one batch and waits until they are written.
-async fn send(server: &Spanloom, spans: &[Sent]) {
+pub async fn send(server: &Spanloom, spans: &[Sent]) {
     let resource_spans = spans
         .iter()
         .map(|sent| ResourceSpans {
@@ -98,7 +98,7 @@ async fn send(server: &Spanloom, spans: &[Sent]) {
 }
 
 /// One turn of the job, in which halves that waited so many minutes end.
-async fn pair(server: &Spanloom, wait_minutes: i32) {
+pub async fn pair(server: &Spanloom, wait_minutes: i32) {
     sqlx::query("SELECT pair_edges(make_interval(mins => $1))")
         .bind(wait_minutes)
         .execute(server.pool())
@@ -431,7 +431,7 @@ async fn a_graph_that_is_too_large_is_refused() {
         .await
         .unwrap();
     sqlx::query(
-        "INSERT INTO edge_parts SELECT date_trunc('minute', now()) - interval '5 minutes', a.id, b.id, '', 1, false, 10, 1, 1
+        "INSERT INTO edge_parts SELECT date_trunc('minute', now()) - interval '5 minutes', a.id, b.id, '', 1, false, 10, 1, 1, 0
          FROM services a JOIN services b ON b.name = 'service 1'",
     )
     .execute(server.pool())

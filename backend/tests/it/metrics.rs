@@ -56,14 +56,40 @@ fn start_s(answer: &Value) -> i64 {
     answer["startTime"].as_str().unwrap().parse::<chrono::DateTime<chrono::Utc>>().unwrap().timestamp()
 }
 
+/// Every bucket of the whole range against the spans between its bounds.
+async fn compare_distribution(server: &Spanloom, answer: &Value) {
+    let histogram = &answer["histogram"];
+    let mut bounds = vec![histogram["lowestNs"].as_f64().unwrap()];
+    bounds.extend(histogram["buckets"].as_array().unwrap().iter().map(|bound| bound.as_f64().unwrap()));
+    assert!(bounds.len() <= 41);
+    let exact: Vec<i64> = sqlx::query_scalar(
+        "SELECT (SELECT count(*) FROM spans s JOIN services v ON v.id = s.service_id
+                 WHERE v.name = 'shop' AND kind = 2 AND width_bucket(duration_ns::float8, $1) = b)
+         FROM generate_series(1, cardinality($1) - 1) b ORDER BY b",
+    )
+    .bind(&bounds)
+    .fetch_all(server.pool())
+    .await
+    .unwrap();
+    let mut found = vec![0; exact.len()];
+    for point in histogram["series"][0]["points"].as_array().unwrap() {
+        for (index, count) in point.as_array().unwrap().iter().enumerate() {
+            found[index] += count.as_f64().unwrap() as i64;
+        }
+    }
+    assert_eq!(found, exact);
+}
+
 async fn compare(server: &Spanloom, reader: &Reader<'_>, range: &str, step_s: i64) {
     let path = format!(
-        "/api/v1/metrics?metric=count&metric=rate&metric=error_rate&metric=p95&service=shop&kind=server\
+        "/api/v1/metrics?metric=count&metric=rate&metric=error_rate&metric=p95\
+         &metric=histogram&service=shop&kind=server\
          &step={step_s}&{range}"
     );
     let answer = reader.get(&path).await;
     assert_eq!(answer["stepSeconds"], step_s);
     let exact = exact(server, step_s, 0.95, "v.name = 'shop' AND kind = 2").await;
+    compare_distribution(server, &answer).await;
     let points = series(&answer, "count")["points"].as_array().unwrap().len();
     let mut expected = exact.into_iter().peekable();
     for step in 0..points {
@@ -173,6 +199,7 @@ async fn what_is_wrong_or_too_much_is_refused_by_name() {
         ("metric=rate&startTime=0", "step"),
         ("metric=rate&groupBy=operation", "groupBy"),
         ("metric=rate&groupBy=host", "groupBy"),
+        ("metric=histogram&metric=histogram", "metric"),
         ("metric=rate&unknown=1", "unknown"),
     ] {
         let query =

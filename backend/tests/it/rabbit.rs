@@ -240,6 +240,37 @@ async fn what_waited_for_its_decision_is_counted_once_when_another_writer_takes_
     until("messages that are written are forgotten", async || site.messages().await == 0).await;
 }
 
+/// Catches log records that are stored a second time when the broker delivers their message again to
+/// another writer, and what is remembered against that without an end.
+#[tokio::test(flavor = "multi_thread")]
+async fn log_records_that_are_delivered_again_are_stored_once() {
+    let site = Site::start().await;
+    let logs_stored = async || count(site.pool(), "SELECT count(*) FROM logs").await;
+    sqlx::query("INSERT INTO queue_log_messages VALUES (gen_random_uuid(), now() - interval '15 days')")
+        .execute(site.pool())
+        .await
+        .unwrap();
+    let (first, _policies) = site.writer(LONG_MS);
+    // As long as spans wait for their decision, what comes after them is not acknowledged either.
+    assert_eq!(send(&site.receiver, &spans(1..=10)).await, StatusCode::OK);
+    until("the first writer has counted", async || counted(site.pool()).await == 10).await;
+    let body = json!({"resourceLogs": [{"scopeLogs": [{"logRecords": [
+        {"body": {"stringValue": "a"}}, {"body": {"stringValue": "b"}, "traceId": "1".repeat(32)}
+    ]}]}]});
+    let url = site.receiver.url("/v1/logs");
+    let answer = site.receiver.client.post(url).json(&body).send().await.unwrap();
+    assert_eq!(answer.status(), StatusCode::OK);
+    until("the log records are stored", async || logs_stored().await == 2).await;
+    assert_eq!(count(site.pool(), "SELECT count(*) FROM queue_log_messages").await, 1, "the old one went");
+    // As if the message had been written whole, and the writer had died before it could tell the broker.
+    sqlx::query("DELETE FROM queue_messages").execute(site.pool()).await.unwrap();
+    let (_second, _policies) = site.writer(SHORT_MS);
+    first.abort();
+    until("the second writer has decided", async || stored(site.pool()).await == 10).await;
+    until("everything is written", async || site.messages().await == 0).await;
+    assert_eq!(logs_stored().await, 2);
+}
+
 /// Catches two writers that both write what they hold of the same message, because the broker gave
 /// it to the second while the first was cut off.
 #[tokio::test(flavor = "multi_thread")]

@@ -247,7 +247,13 @@ async fn bytes_are_told_by_day_table_and_service() {
     // Metrics are of other proportions than spans, but few.
     let shop = of(&days[2]["services"], "shop") as f64 / total(2) as f64;
     assert!((0.6..0.8).contains(&shop), "{shop}");
-    assert!(of(&days[0]["services"], "cart").abs_diff(total(0)) < total(0) / 10, "{:?}", days[0]);
+    // Partitions without rows are nobody's.
+    let empty: u64 = ["logs", "error_counts", "custom_metric_points"]
+        .map(|table| of(&days[0]["tables"], table))
+        .iter()
+        .sum();
+    let told_of = total(0) - empty;
+    assert!(of(&days[0]["services"], "cart").abs_diff(told_of) < told_of / 20, "{:?}", days[0]);
     assert_eq!(of(&days[0]["services"], "shop"), 0);
     let services = answer["services"].as_array().unwrap();
     assert_eq!(services.len(), 2);

@@ -6,6 +6,7 @@
 
 mod child_time;
 mod critical_path;
+mod graph;
 mod interval;
 mod rows;
 mod skew;
@@ -15,6 +16,7 @@ mod tree;
 
 pub use child_time::ChildTime;
 pub use critical_path::{Segment, critical_path};
+pub use graph::{GraphLayout, Place, graph_layout};
 pub use interval::Interval;
 pub use rows::{Hidden, Rows, Step, step};
 pub use skew::{SkewSpan, adjust};

@@ -1,10 +1,11 @@
-//! Wire formats of spans into the one model. Pure: bytes in, spans out.
+//! Wire formats of spans and log records into the one model. Pure: bytes in, spans out.
 
 mod jaeger;
 pub mod jaeger_json;
 pub mod jaeger_proto;
 pub mod jaeger_thrift;
 pub mod limits;
+pub mod logs;
 pub mod native;
 mod otel_tags;
 pub mod otlp;
@@ -22,8 +23,8 @@ use std::time::Duration;
 
 use spanloom_model::{AttrValue, Attributes, Key, Span, SpanId, TraceId};
 
-/// Why a span was not kept. The names are the `reason` label of the metric
-/// `spanloom_spans_rejected_total`.
+/// Why a span or a log record was not kept. The names are the `reason` label of the metrics
+/// `spanloom_spans_rejected_total` and `spanloom_log_records_rejected_total`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Rejection {
     /// The trace id is not 16 bytes, or all zero.
@@ -42,6 +43,8 @@ pub enum Rejection {
     ServiceRateLimit,
     /// The format lets the start be left out, and nothing else tells it.
     NoStart,
+    /// The request holds more log records than one may.
+    TooMany,
 }
 
 impl Rejection {
@@ -56,6 +59,7 @@ impl Rejection {
             Self::InFuture => "in_future",
             Self::ServiceRateLimit => "service_rate_limit",
             Self::NoStart => "no_start_time",
+            Self::TooMany => "too_many",
         }
     }
 
@@ -70,10 +74,20 @@ impl Rejection {
             Self::InFuture => "the span starts in the future: check the clock of its host",
             Self::ServiceRateLimit => "the service sends more than its rate limit",
             Self::NoStart => "neither the span nor its annotations nor its trace tell when it started",
+            Self::TooMany => "the request holds more than 100,000",
         }
     }
 
-    const ALL: [Self; 8] = [
+    /// The same where it is about a log record.
+    fn log_message(self) -> &'static str {
+        match self {
+            Self::TooOld => "the record is older than the retention period",
+            Self::InFuture => "the record is of the future: check the clock of its host",
+            other => other.message(),
+        }
+    }
+
+    const ALL: [Self; 9] = [
         Self::TraceId,
         Self::SpanId,
         Self::ParentSpanId,
@@ -82,6 +96,7 @@ impl Rejection {
         Self::InFuture,
         Self::ServiceRateLimit,
         Self::NoStart,
+        Self::TooMany,
     ];
 }
 
@@ -117,6 +132,15 @@ impl Rejected {
         let reasons: Vec<String> = self
             .iter()
             .map(|(rejection, count)| format!("{count} spans: {}", rejection.message()))
+            .collect();
+        reasons.join("; ")
+    }
+
+    /// The same where log records were rejected.
+    pub fn log_message(&self) -> String {
+        let reasons: Vec<String> = self
+            .iter()
+            .map(|(rejection, count)| format!("{count} log records: {}", rejection.log_message()))
             .collect();
         reasons.join("; ")
     }

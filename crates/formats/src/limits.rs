@@ -1,5 +1,7 @@
-//! How much one span may bring along. What is beyond is cut off and counted; nothing is refused
+//! How much one span or log record may bring along. What is beyond is cut off and counted; nothing is refused
 //! because a part of it is long.
+
+mod logs;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,7 +17,7 @@ const ELEMENT_BYTES: usize = 8;
 /// What the model itself reads of a resource stays, wherever it stands in the order of keys.
 const KEPT: [&str; 2] = ["service.name", "service.version"];
 
-/// Limits on the parts of a span. The defaults are at least twice those of OpenTelemetry's SDKs.
+/// Limits on the parts of a span, and of a log record. The defaults are at least twice those of OpenTelemetry's SDKs.
 ///
 /// Of attributes those with the first keys stay, of events and links the first. Arrays and maps
 /// nested deeper than 24 levels become their JSON text.
@@ -30,6 +32,8 @@ pub struct Limits {
     pub attributes_per_link: usize,
     /// Attributes of a resource, and of a scope.
     pub attributes_per_resource: usize,
+    /// Attributes of a log record.
+    pub attributes_per_log: usize,
     /// Events of a span.
     pub events_per_span: usize,
     /// Links of a span.
@@ -37,9 +41,11 @@ pub struct Limits {
     /// An attribute's value, in bytes: text, bytes, or all that is in an array or a map, each
     /// element counting eight more. Also the status message.
     pub attribute_value_bytes: usize,
+    /// The body of a log record, in bytes, counted like an attribute's value.
+    pub log_body_bytes: usize,
     /// An attribute's key, in bytes.
     pub attribute_key_bytes: usize,
-    /// Names of spans, events and scopes, a scope's version, URLs of schemas, and trace state, in
+    /// Names of spans, events, severities and scopes, a scope's version, URLs of schemas, and trace state, in
     /// bytes.
     pub name_bytes: usize,
 }
@@ -51,9 +57,11 @@ impl Default for Limits {
             attributes_per_event: 256,
             attributes_per_link: 256,
             attributes_per_resource: 512,
+            attributes_per_log: 256,
             events_per_span: 256,
             links_per_span: 256,
             attribute_value_bytes: 32 << 10,
+            log_body_bytes: 64 << 10,
             attribute_key_bytes: 1 << 10,
             name_bytes: 4 << 10,
         }
@@ -63,7 +71,7 @@ impl Default for Limits {
 /// What was beyond the limits.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Limited {
-    /// Spans that are not as they were sent, their resource and scope included.
+    /// Spans or log records that are not as they were sent, their resource and scope included.
     pub spans_changed: u64,
     /// Values, names, keys and messages that were cut, those of a shared resource once.
     pub values_truncated: u64,

@@ -20,6 +20,8 @@ fn small() -> Limits {
         attributes_per_event: 2,
         attributes_per_link: 1,
         attributes_per_resource: 2,
+        attributes_per_log: 3,
+        log_body_bytes: 12,
         events_per_span: 1,
         links_per_span: 1,
         attribute_value_bytes: 20,

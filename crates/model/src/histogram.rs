@@ -23,6 +23,24 @@ pub fn bucket_of(duration_ns: i64) -> i16 {
     ((duration_ns as f64).ln() / GROWTH.ln()).floor() as i16
 }
 
+/// Upper bounds, nanoseconds, inclusive, of the few buckets that Prometheus gets: those of Tempo's span
+/// metrics, 2 ms to 16.384 s. What lasts longer lies above the last. The database's `latency_bound()` knows
+/// them too.
+pub const PROMETHEUS_BOUNDS_NS: [i64; 14] = {
+    let mut bounds = [2_000_000; 14];
+    let mut index = 1;
+    while index < bounds.len() {
+        bounds[index] = bounds[index - 1] * 2;
+        index += 1;
+    }
+    bounds
+};
+
+/// The index of the smallest bound that `duration_ns` does not exceed; their number if it exceeds all.
+pub fn prometheus_bound_of(duration_ns: i64) -> i16 {
+    PROMETHEUS_BOUNDS_NS.partition_point(|bound| *bound < duration_ns) as i16
+}
+
 /// Counts by bucket. Counts are fractional because a sampled span counts for several.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Histogram {
@@ -45,6 +63,11 @@ impl Histogram {
     /// Adds one duration.
     pub fn record(&mut self, duration_ns: i64) {
         self.add(bucket_of(duration_ns), 1.0);
+    }
+
+    /// Buckets that were added to, ascending, with their counts.
+    pub fn buckets(&self) -> impl DoubleEndedIterator<Item = (i16, f64)> {
+        self.counts.iter().map(|(&bucket, &count)| (bucket, count))
     }
 
     /// All counts together.
@@ -86,6 +109,11 @@ pub fn share_within(bucket: i16, limit_ns: f64) -> f64 {
     (limit_ns.ln() / GROWTH.ln() - f64::from(bucket)).clamp(0.0, 1.0)
 }
 
+/// Where `bucket` begins, in nanoseconds; 0 for [`ZERO_BUCKET`].
+pub fn start_ns(bucket: i16) -> f64 {
+    at(bucket, 0.0)
+}
+
 fn at(bucket: i16, within: f64) -> f64 {
     if bucket == ZERO_BUCKET { 0.0 } else { GROWTH.powf(f64::from(bucket) + within) }
 }
@@ -100,6 +128,17 @@ mod tests {
         assert_eq!(bucket_of(0), ZERO_BUCKET);
         assert_eq!(bucket_of(1), 0);
         assert_eq!(bucket_of(i64::MAX), 895);
+    }
+
+    // Catches bounds that are not Tempo's, and a bound that belongs to the bucket above.
+    #[test]
+    fn prometheus_bounds_are_inclusive() {
+        assert_eq!(PROMETHEUS_BOUNDS_NS[13], 16_384_000_000);
+        let cases = [(0, 0), (2_000_000, 0), (2_000_001, 1), (16_384_000_000, 13), (i64::MAX, 14)];
+        assert_eq!(
+            cases.map(|(duration_ns, _)| prometheus_bound_of(duration_ns)),
+            cases.map(|case| case.1)
+        );
     }
 
     #[test]

@@ -1,8 +1,9 @@
-//! Finds secrets in spans and removes them, before anything is kept.
+//! Finds secrets in spans and log records and removes them, before anything is kept.
 //!
 //! [`Redactor::apply`] looks at attributes of spans, events, links, resources and scopes, nested ones
 //! too, at names of spans and events, and at status messages. It leaves alone what identifies and
-//! orders spans, trace states, schema URLs, and the names and versions of scopes.
+//! orders spans, trace states, schema URLs, and the names and versions of scopes. Of log records it looks
+//! at body, attributes, event name and severity.
 //!
 //! What a key says of its value is remembered, so that a known key costs one look-up; a text is looked
 //! at closely only if one quick pass over it finds the beginning of something.
@@ -26,6 +27,8 @@ mod urls;
 mod verdict;
 mod walk;
 #[cfg(test)]
+mod walk_log_test;
+#[cfg(test)]
 mod walk_property_test;
 #[cfg(test)]
 mod walk_test;
@@ -33,7 +36,7 @@ mod words;
 
 use std::sync::Arc;
 
-use spanloom_model::Span;
+use spanloom_model::{LogRecord, Span};
 
 use hash::Hasher;
 use report::RuleId;
@@ -89,6 +92,14 @@ impl Redactor {
             return Redacted::nothing(&self.names);
         }
         walk::spans(self, spans)
+    }
+
+    /// The same for log records: their bodies, attributes, resources and scopes.
+    pub fn apply_logs(&self, logs: &mut [LogRecord]) -> Redacted {
+        if !self.enabled {
+            return Redacted::nothing(&self.names);
+        }
+        walk::logs(self, logs)
     }
 
     fn action(&self, rule: RuleId) -> Action {

@@ -1,10 +1,10 @@
-//! Through spans, to every text in them.
+//! Through spans and log records, to every text in them.
 
 use std::collections::HashMap;
 use std::sync::{Arc, RwLockReadGuard};
 
 use foldhash::fast::RandomState;
-use spanloom_model::{AttrValue, Attributes, Resource, Scope, Span};
+use spanloom_model::{AttrValue, Attributes, LogRecord, Resource, Scope, Span};
 
 use crate::assignments::Reading;
 use crate::commands::Follower;
@@ -21,24 +21,25 @@ const DEPTH_MAX: u32 = 128;
 const TURNS_MAX: usize = 4;
 
 pub(crate) fn spans(redactor: &Redactor, spans: &mut [Span]) -> Redacted {
-    let mut pass = Pass {
-        redactor,
-        known: redactor.verdicts.read(),
-        learned: Known::default(),
-        found: Vec::new(),
-        redacted: Redacted::nothing(&redactor.names),
-    };
-    let mut resources = Shared::default();
-    let mut scopes = Shared::default();
+    let mut pass = Pass::begin(redactor);
+    let (mut resources, mut scopes) = (Shared::default(), Shared::default());
     for span in spans {
         pass.span(span);
         resources.replace(&mut span.resource, |resource| pass.resource(resource));
         scopes.replace(&mut span.scope, |scope| pass.scope(scope));
     }
-    let Pass { known, learned, redacted, .. } = pass;
-    drop(known);
-    redactor.verdicts.learn(learned);
-    redacted
+    pass.end()
+}
+
+pub(crate) fn logs(redactor: &Redactor, logs: &mut [LogRecord]) -> Redacted {
+    let mut pass = Pass::begin(redactor);
+    let (mut resources, mut scopes) = (Shared::default(), Shared::default());
+    for log in logs {
+        pass.log(log);
+        resources.replace(&mut log.resource, |resource| pass.resource(resource));
+        scopes.replace(&mut log.scope, |scope| pass.scope(scope));
+    }
+    pass.end()
 }
 
 /// An original, kept so that its address is not used again, and what takes its place.
@@ -117,7 +118,45 @@ struct Pass<'r> {
     redacted: Redacted,
 }
 
+impl<'r> Pass<'r> {
+    fn begin(redactor: &'r Redactor) -> Self {
+        Self {
+            redactor,
+            known: redactor.verdicts.read(),
+            learned: Known::default(),
+            found: Vec::new(),
+            redacted: Redacted::nothing(&redactor.names),
+        }
+    }
+
+    /// Remembers what was learned of keys.
+    fn end(self) -> Redacted {
+        let Self { redactor, known, learned, redacted, .. } = self;
+        drop(known);
+        redactor.verdicts.learn(learned);
+        redacted
+    }
+}
+
 impl Pass<'_> {
+    fn log(&mut self, log: &mut LogRecord) {
+        self.free_text(&mut log.severity_text, &log.attributes);
+        self.free_text(&mut log.event_name, &log.attributes);
+        match &mut log.body {
+            // A statement that is logged is read as one.
+            AttrValue::String(text) => self.free_text(text, &log.attributes),
+            body => {
+                match self.value(body, Verdict::Text(Reading::Text), &log.attributes, 0) {
+                    Outcome::Same => {}
+                    Outcome::New(without) => *body = without,
+                    // A record without its body would be a riddle.
+                    Outcome::Drop => *body = hash::MASK.into(),
+                }
+            }
+        }
+        self.replace(&mut log.attributes, &mut log.dropped_attributes_count);
+    }
+
     fn span(&mut self, span: &mut Span) {
         // The dialect is asked for before attributes change.
         self.free_text(&mut span.name, &span.attributes);

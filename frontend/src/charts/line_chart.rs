@@ -21,6 +21,9 @@ const MARGIN_BOTTOM: f64 = 22.0;
 /// Pixels that a label of the time axis needs.
 const TIME_LABEL_WIDTH: f64 = 72.0;
 
+/// About as wide as a character of a mark's name.
+const MARK_CHAR_WIDTH: f64 = 6.5;
+
 /// A drag shorter than this is none.
 const DRAG_MIN: f64 = 6.0;
 
@@ -31,6 +34,15 @@ pub struct ChartData {
     pub steps: Steps,
     /// The lines, the first at the bottom.
     pub lines: Vec<Line>,
+}
+
+/// Something that happened at a moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mark {
+    /// Milliseconds since the epoch.
+    pub at_ms: i64,
+    /// What happened.
+    pub label: String,
 }
 
 /// The chart with its title and legend.
@@ -45,6 +57,9 @@ pub fn LineChart(
     data: Signal<Option<ChartData>>,
     /// The moment under the pointer, milliseconds since the epoch; shared by the charts of a page.
     crosshair_ms: RwSignal<Option<f64>>,
+    /// What happened meanwhile.
+    #[prop(optional, into)]
+    marks: Signal<Vec<Mark>>,
 ) -> impl IntoView {
     let node: NodeRef<html::Div> = NodeRef::new();
     let size = use_size(node);
@@ -188,6 +203,7 @@ pub fn LineChart(
                             shown.with(|shown| shown.as_ref().map(|shown| paths(plot, &shown.lines)))
                         })
                     }}
+                    {move || plot.with(|plot| plot.as_ref().map(|plot| marks.with(|marks| flags(plot, marks, frame.get()))))}
                     {move || {
                         let at = current.get()?;
                         plot.with(|plot| {
@@ -299,6 +315,31 @@ fn paths(plot: &LinePlot, lines: &[Line]) -> impl IntoView + use<> {
             view! { <path class=class d=plot.path(&line.values) /> }
         })
         .collect_view()
+}
+
+/// Dashed lines with names at the top; a name without room for it is told by its line's title only.
+fn flags(plot: &LinePlot, marks: &[Mark], frame: Frame) -> impl IntoView + use<> {
+    let mut places: Vec<(f64, &Mark)> =
+        marks.iter().map(|mark| (plot.time.place(mark.at_ms as f64).round() + 0.5, mark)).collect();
+    places.retain(|(x, _)| (frame.left..=frame.right).contains(x));
+    places.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let flags = places.iter().enumerate().map(|(at, (x, mark))| {
+        let end = places.get(at + 1).map_or(frame.right, |(x, _)| *x);
+        let width = 4.0 + mark.label.chars().count() as f64 * MARK_CHAR_WIDTH;
+        let label = (end - x >= width).then(|| {
+            view! {
+                <text class="mark-label" x=x + 4.0 y=frame.top + 9.0>{mark.label.clone()}</text>
+            }
+        });
+        view! {
+            <g class="mark">
+                <title>{mark.label.clone()}</title>
+                <line x1=*x x2=*x y1=frame.top y2=frame.bottom />
+                {label}
+            </g>
+        }
+    });
+    flags.collect_view()
 }
 
 fn crosshair(plot: &LinePlot, lines: &[Line], at: usize, frame: Frame) -> impl IntoView + use<> {

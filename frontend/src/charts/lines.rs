@@ -18,6 +18,8 @@ pub enum Unit {
     Duration,
     /// Anything else, negative numbers included.
     Number,
+    /// How many in each step.
+    Count,
 }
 
 impl Unit {
@@ -28,6 +30,7 @@ impl Unit {
             Self::Share => format::percent(value),
             Self::Duration => format::duration_f64(value),
             Self::Number => format::number(value),
+            Self::Count => format::count(value),
         }
     }
 
@@ -42,6 +45,8 @@ impl Unit {
                 ticks
             }
             Self::PerSecond | Self::Number => round_ticks(max, 4),
+            // Nothing happens half a time.
+            Self::Count => round_ticks(max.max(4.0), 4),
             Self::Duration => {
                 // Above a minute round minutes, above an hour round hours: not 50 s, 100 s, 150 s.
                 let step_unit = [3.6e12, 6e10].into_iter().find(|unit| max >= 2.0 * unit).unwrap_or(1.0);

@@ -2,7 +2,11 @@
 
 pub mod bars;
 pub mod frame;
+pub mod level_bars;
+pub mod level_chart;
 pub mod line_chart;
 pub mod lines;
 pub mod scale;
 pub mod size;
+pub mod spark_bars;
+pub mod sparkline;

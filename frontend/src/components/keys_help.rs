@@ -12,7 +12,10 @@ const EVERYWHERE: &[KeyHelp] = &[
     ("t", "Dark or light"),
     ("g s", "Services"),
     ("g t", "Traces"),
-    ("g m", "Metrics"),
+    ("g m", "Service map"),
+    ("g e", "Errors"),
+    ("g l", "Logs"),
+    ("g c", "Metrics"),
     ("?", "These keys"),
 ];
 

@@ -108,6 +108,9 @@ fn Rail(keys_open: RwSignal<bool>) -> impl IntoView {
             </a>
             {item("/", "Services", Icon::Services)}
             {item("/traces", "Traces", Icon::Traces)}
+            {item("/map", "Map", Icon::Map)}
+            {item("/errors", "Errors", Icon::Error)}
+            {item("/logs", "Logs", Icon::Logs)}
             {item("/custom-metrics", "Metrics", Icon::Metrics)}
             <span class="grow"></span>
             <button type="button" class="rail-item" aria-label="Keys" on:click=move |_| keys_open.set(true)>
@@ -205,7 +208,10 @@ fn global_keys(palette_open: RwSignal<bool>, keys_open: RwSignal<bool>) {
         match (going.get_untracked(), event.key().as_str()) {
             (true, "s") => go("/"),
             (true, "t") => go("/traces"),
-            (true, "m") => go("/custom-metrics"),
+            (true, "m") => go("/map"),
+            (true, "e") => go("/errors"),
+            (true, "l") => go("/logs"),
+            (true, "c") => go("/custom-metrics"),
             (false, "g") => {
                 going.set(true);
                 set_timeout(

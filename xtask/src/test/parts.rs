@@ -117,7 +117,7 @@ fn clippy(session: &Session) -> anyhow::Result<Count> {
 }
 
 fn backend(session: &Session) -> anyhow::Result<Count> {
-    let mut wanted = vec![Need::RabbitMq];
+    let mut wanted = vec![Need::RabbitMq, Need::Prometheus];
     if std::env::var_os("SPANLOOM_TEST_DATABASE_URL").is_none() {
         wanted.push(Need::PostgresServer);
     }

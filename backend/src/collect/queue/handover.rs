@@ -3,10 +3,9 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use spanloom_model::Span;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
-use super::{Entry, SubmitError};
+use super::{Contents, Entry, SubmitError};
 
 /// One permit stands for this many bytes.
 const PERMIT_BYTES: usize = 1024;
@@ -14,7 +13,7 @@ const PERMIT_BYTES: usize = 1024;
 /// What a request needs at least, so that a flood of tiny requests is bounded too.
 const REQUEST_BYTES_MIN: usize = 512;
 
-/// Where receivers hand in spans. Cheap to clone.
+/// Where receivers hand in what they received. Cheap to clone.
 #[derive(Clone)]
 pub struct Collector {
     sender: mpsc::UnboundedSender<Entry>,
@@ -31,15 +30,15 @@ impl Collector {
         (Self { sender, room: Arc::new(Semaphore::new(permits_max)), permits_max }, receiver)
     }
 
-    /// Queues spans: returns when they are durable. `payload` is their OTLP form, `size_bytes` what
-    /// both occupy in memory, as an estimate.
+    /// Queues what a request holds: returns when it is durable. `payload` is the form in which it is
+    /// kept, `size_bytes` what both occupy in memory, as an estimate.
     pub async fn submit(
         &self,
-        spans: Vec<Span>,
+        contents: Contents,
         payload: Bytes,
         size_bytes: usize,
     ) -> Result<(), SubmitError> {
-        if spans.is_empty() {
+        if contents.is_empty() {
             return Ok(());
         }
         // A request larger than all the room may pass alone.
@@ -47,7 +46,7 @@ impl Collector {
         let room =
             Arc::clone(&self.room).try_acquire_many_owned(permits as u32).map_err(|_| SubmitError::Busy)?;
         let (done, outcome) = oneshot::channel();
-        self.sender.send(Entry { payload, spans, done, room }).map_err(|_| SubmitError::Stopping)?;
+        self.sender.send(Entry { payload, contents, done, room }).map_err(|_| SubmitError::Stopping)?;
         outcome.await.unwrap_or(Err(SubmitError::Stopping))
     }
 
@@ -62,15 +61,19 @@ mod tests {
     use super::*;
     use crate::collect::testing::span;
 
+    fn one() -> Contents {
+        Contents { spans: vec![span(1, 1)], logs: Vec::new() }
+    }
+
     #[tokio::test]
     async fn without_room_nothing_is_taken_and_room_returns_after_the_outcome() {
         let (collector, mut receiver) = Collector::new(2 * PERMIT_BYTES);
         let waiting = tokio::spawn({
             let collector = collector.clone();
-            async move { collector.submit(vec![span(1, 1)], Bytes::new(), 2 * PERMIT_BYTES).await }
+            async move { collector.submit(one(), Bytes::new(), 2 * PERMIT_BYTES).await }
         });
         let entry = receiver.recv().await.unwrap();
-        assert_eq!(collector.submit(vec![span(1, 2)], Bytes::new(), 1).await, Err(SubmitError::Busy));
+        assert_eq!(collector.submit(one(), Bytes::new(), 1).await, Err(SubmitError::Busy));
         assert_eq!(collector.waiting_bytes(), 2 * PERMIT_BYTES);
         let Entry { done, room, .. } = entry;
         done.send(Ok(())).unwrap();
@@ -83,6 +86,6 @@ mod tests {
     async fn without_a_queue_nothing_is_acknowledged() {
         let (collector, receiver) = Collector::new(10 * PERMIT_BYTES);
         drop(receiver);
-        assert_eq!(collector.submit(vec![span(1, 1)], Bytes::new(), 1).await, Err(SubmitError::Stopping));
+        assert_eq!(collector.submit(one(), Bytes::new(), 1).await, Err(SubmitError::Stopping));
     }
 }

@@ -1,5 +1,5 @@
-//! The durable queue between receivers and writer. Who hands in spans waits until they are safe
-//! here; the writer drains it in large batches.
+//! The durable queue between receivers and writer. Who hands in spans or log records waits until they
+//! are safe here; the writer drains it in large batches.
 //!
 //! - [`disk`]: a log in the data directory, the default.
 //! - [`rabbit`]: a broker between several servers.
@@ -16,7 +16,7 @@ mod source;
 use std::time::Duration;
 
 use bytes::Bytes;
-use spanloom_model::Span;
+use spanloom_model::{LogRecord, Span};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 pub use handover::Collector;
@@ -25,7 +25,7 @@ pub use source::Source;
 /// How long a client should wait unless something else is known.
 const RETRY_AFTER_SECONDS: u64 = 2;
 
-/// Why spans were not accepted. All of it can be retried.
+/// Why spans or log records were not accepted. All of it can be retried.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SubmitError {
     /// Too much is waiting to become durable.
@@ -58,22 +58,43 @@ impl SubmitError {
     }
 }
 
-/// What a request occupies in memory: its payload and its decoded spans, which are about three times
+/// What a request occupies in memory: its payload and what is decoded of it, which is about three times
 /// as large (a list entry of 56 bytes and an allocation for every attribute).
-pub const fn memory_bytes(payload_bytes: usize, spans: usize) -> usize {
-    /// What a decoded span occupies at least.
-    const SPAN_BYTES_MIN: usize = 512;
+pub const fn memory_bytes(payload_bytes: usize, items: usize) -> usize {
+    /// What a decoded span or log record occupies at least.
+    const ITEM_BYTES_MIN: usize = 512;
     let by_payload = payload_bytes * 4;
-    let by_spans = spans * SPAN_BYTES_MIN;
-    if by_payload > by_spans { by_payload } else { by_spans }
+    let by_items = items * ITEM_BYTES_MIN;
+    if by_payload > by_items { by_payload } else { by_items }
+}
+
+/// What a request holds: one of the two as a rule.
+#[derive(Debug, Default)]
+pub struct Contents {
+    /// Spans.
+    pub spans: Vec<Span>,
+    /// Log records.
+    pub logs: Vec<LogRecord>,
+}
+
+impl Contents {
+    /// How many spans and log records.
+    pub fn len(&self) -> usize {
+        self.spans.len() + self.logs.len()
+    }
+
+    /// Whether there is nothing.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
 }
 
 /// One request on its way into the queue.
 pub struct Entry {
-    /// The spans as an OTLP `ExportTraceServiceRequest`: what is kept.
+    /// What is kept; see [`payload`].
     pub payload: Bytes,
     /// The same, decoded.
-    pub spans: Vec<Span>,
+    pub contents: Contents,
     /// Who waits for it to be durable.
     pub done: oneshot::Sender<Result<(), SubmitError>>,
     /// Room among what waits, given back when this is dropped.
@@ -87,8 +108,23 @@ pub struct Record {
     pub position: u64,
     /// When it was accepted, nanoseconds since the epoch; never less than that of the record before.
     pub time_ns: i64,
-    /// What it holds.
+    /// Its spans.
     pub spans: Vec<Span>,
+    /// Its log records.
+    pub logs: Vec<LogRecord>,
+}
+
+impl Record {
+    /// A record with what was accepted.
+    pub fn new(position: u64, time_ns: i64, contents: Contents) -> Self {
+        let Contents { spans, logs } = contents;
+        Self { position, time_ns, spans, logs }
+    }
+
+    /// How many spans and log records.
+    pub fn items(&self) -> usize {
+        self.spans.len() + self.logs.len()
+    }
 }
 
 /// What the writer gets at once.
@@ -103,7 +139,7 @@ pub struct Batch {
 /// How much a batch may hold, and how long to wait for it.
 #[derive(Debug, Clone, Copy)]
 pub struct Appetite {
-    /// Spans after which nothing more is added.
+    /// Spans and log records after which nothing more is added.
     pub spans_max: usize,
     /// How long to wait for the first record.
     pub patience: Duration,

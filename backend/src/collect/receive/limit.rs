@@ -5,8 +5,8 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use spanloom_formats::{Decoded, Rejection};
-use spanloom_model::{Resource, Span};
+use spanloom_formats::{Rejected, Rejection};
+use spanloom_model::{Produced, Resource};
 use uuid::Uuid;
 
 use super::Protocol;
@@ -58,22 +58,24 @@ impl RateLimits {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Lets a request pass and pays for it, or says when to come again. Spans of services over their
-    /// limits leave `decoded` and are rejected, if the protocol can tell the client so and others are
-    /// left; a client takes that as final, so that a request without any others is refused whole.
-    pub(super) fn take(
+    /// Lets a request of spans or log records, which count the same, pass and pays for it, or says when
+    /// to come again. What services over their limits produced leaves `items` and is rejected, if the
+    /// protocol can tell the client so and others are left; a client takes that as final, so that a
+    /// request without any others is refused whole.
+    pub(super) fn take<T: Produced>(
         &self,
         client: &IngestClient,
         protocol: Protocol,
-        decoded: &mut Decoded,
+        items: &mut Vec<T>,
+        rejected: &mut Rejected,
         size_bytes: usize,
         now: Instant,
     ) -> Result<Paid, Duration> {
-        if self.config.is_unlimited() || decoded.spans.is_empty() {
+        if self.config.is_unlimited() || items.is_empty() {
             return Ok(Paid::default());
         }
         let mut state = self.state();
-        let total = decoded.spans.len();
+        let total = items.len();
         let key = self.key_rate(client).map(|rate| (client.key.as_ref().map(|key| key.id), rate));
         if let Some((id, rate)) = key {
             make_room(&mut state.keys, now);
@@ -84,7 +86,7 @@ impl RateLimits {
                 return Err(wait.min(WAIT_MAX));
             }
         }
-        let spans_of = spans_by_service(&decoded.spans);
+        let spans_of = count_by_service(items);
         let over = self.services_over(&mut state, &spans_of, now);
         let spans_over: usize = over.keys().map(|service| spans_of[*service]).sum();
         let whole = spans_over == total || (spans_over > 0 && !protocol.partial_success);
@@ -111,8 +113,8 @@ impl RateLimits {
         drop(state);
         if spans_over > 0 {
             let over: HashSet<String> = over.into_keys().map(str::to_owned).collect();
-            decoded.spans.retain(|span| !over.contains(span.resource.service_name()));
-            decoded.rejected.add_many(Rejection::ServiceRateLimit, spans_over as u64);
+            items.retain(|item| !over.contains(item.resource().service_name()));
+            rejected.add_many(Rejection::ServiceRateLimit, spans_over as u64);
         }
         Ok(paid)
     }
@@ -194,16 +196,19 @@ fn make_room<K>(buckets: &mut HashMap<K, Bucket>, now: Instant) {
     }
 }
 
-fn spans_by_service(spans: &[Span]) -> HashMap<&str, usize> {
+fn count_by_service<T: Produced>(items: &[T]) -> HashMap<&str, usize> {
     let mut counts: HashMap<&str, usize> = HashMap::new();
-    for group in spans.chunk_by(|one, next| Arc::<Resource>::ptr_eq(&one.resource, &next.resource)) {
-        *counts.entry(group[0].resource.service_name()).or_default() += group.len();
+    for group in items.chunk_by(|one, next| Arc::<Resource>::ptr_eq(one.resource(), next.resource())) {
+        *counts.entry(group[0].resource().service_name()).or_default() += group.len();
     }
     counts
 }
 
 #[cfg(test)]
 mod tests {
+    use spanloom_formats::Decoded;
+    use spanloom_model::Span;
+
     use super::*;
     use crate::collect::testing::span;
     use crate::identity::api_key::KnownKey;
@@ -231,7 +236,17 @@ mod tests {
     fn take(limits: &RateLimits, services: &[(&str, usize)], now: Instant) -> Result<Decoded, Duration> {
         let mut decoded = decoded(services);
         let protocol = Protocol::partial("test");
-        limits.take(&IngestClient::default(), protocol, &mut decoded, 1_000, now).map(|_| decoded)
+        take_from(limits, &IngestClient::default(), protocol, &mut decoded, now).map(|_| decoded)
+    }
+
+    fn take_from(
+        limits: &RateLimits,
+        client: &IngestClient,
+        protocol: Protocol,
+        decoded: &mut Decoded,
+        now: Instant,
+    ) -> Result<Paid, Duration> {
+        limits.take(client, protocol, &mut decoded.spans, &mut decoded.rejected, 1_000, now)
     }
 
     fn client(name: &str) -> IngestClient {
@@ -256,7 +271,7 @@ mod tests {
             config.keys.insert("large".to_owned(), Rate { spans_per_second: 1_000, bytes_per_second: 0 });
         });
         let take = |client: &IngestClient| {
-            limits.take(client, Protocol::partial("test"), &mut decoded(&[("shop", 100)]), 1, now)
+            take_from(&limits, client, Protocol::partial("test"), &mut decoded(&[("shop", 100)]), now)
         };
         let (one, other, large) = (client("a"), client("a"), client("large"));
         assert!(take(&one).is_ok() && take(&other).is_ok());
@@ -279,11 +294,11 @@ mod tests {
         assert_eq!((rest.spans.len(), rest.rejected.total()), (5, 7));
         assert_eq!(take(&limits, &[("loud", 1)], now).unwrap_err(), Duration::from_secs(9));
         let whole = Protocol::whole("test");
-        let refused = limits.take(
+        let refused = take_from(
+            &limits,
             &IngestClient::default(),
             whole,
             &mut decoded(&[("loud", 1), ("quiet", 1)]),
-            1,
             now,
         );
         assert!(refused.is_err(), "the protocol cannot tell that a part is missing");
@@ -300,7 +315,7 @@ mod tests {
         });
         let mut first = decoded(&[("loud", 2)]);
         let protocol = Protocol::partial("test");
-        let paid = limits.take(&IngestClient::default(), protocol, &mut first, 1, now).unwrap();
+        let paid = take_from(&limits, &IngestClient::default(), protocol, &mut first, now).unwrap();
         limits.give_back(&paid);
         assert!(take(&limits, &[("loud", 2)], now).is_ok(), "given back");
         assert_eq!(take(&limits, &[("loud", 500), ("quiet", 1)], now).unwrap().spans.len(), 1);

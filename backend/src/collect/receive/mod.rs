@@ -7,9 +7,13 @@ mod http_docs;
 pub mod jaeger_grpc;
 pub mod jaeger_http;
 mod limit;
+mod logs;
 pub mod native_http;
 pub mod otlp_grpc;
 pub mod otlp_http;
+pub mod otlp_logs_grpc;
+pub mod otlp_logs_http;
+mod otlp_reply_http;
 mod text_http;
 pub mod zipkin_http;
 
@@ -22,7 +26,7 @@ use spanloom_formats::{Decoded, Rejected, TimeBounds};
 use spanloom_model::Span;
 use tokio::sync::Semaphore;
 
-use super::queue::{Collector, SubmitError, memory_bytes, payload};
+use super::queue::{Collector, Contents, SubmitError, memory_bytes, payload};
 use super::redact::Redaction;
 use crate::config::Config;
 use crate::identity::ingest::IngestClient;
@@ -70,6 +74,7 @@ pub struct Receiver {
     /// Decoded spans are many times their bytes on the wire, and not in the queue's count yet.
     decoding: Arc<Semaphore>,
     retention: Duration,
+    log_retention: Duration,
     future: Duration,
     /// A body's limit, also after decompression.
     pub body_bytes_max: usize,
@@ -87,6 +92,7 @@ impl Receiver {
             span_limits: Arc::new(config.ingest.span_limits.clone()),
             decoding: Arc::new(Semaphore::new(DECODING_MAX)),
             retention: config.retention(),
+            log_retention: config.log_retention(),
             future: Duration::from_secs(config.ingest.future_seconds_max),
             body_bytes_max: config.ingest.body_bytes_max,
             spans_per_request_max: config.ingest.spans_per_request_max,
@@ -95,9 +101,7 @@ impl Receiver {
 
     /// When a span may start, as of now.
     pub fn bounds(&self) -> TimeBounds {
-        // Nanoseconds since the epoch fit until 2262.
-        let now_ns = Utc::now().timestamp_nanos_opt().unwrap_or(i64::MAX);
-        TimeBounds::around(now_ns, self.retention, self.future)
+        TimeBounds::around(now_ns(), self.retention, self.future)
     }
 
     /// Runs `work`, which takes time, away from the threads that serve connections; a few at once.
@@ -117,13 +121,11 @@ impl Receiver {
         protocol: Protocol,
         arrived: Arrived,
     ) -> Result<Rejected, SubmitError> {
-        let Arrived { mut decoded, size_bytes } = arrived;
-        let received = decoded.spans.len() as u64 + decoded.rejected.total();
-        let paid = self.limits.take(client, protocol, &mut decoded, size_bytes, Instant::now());
-        let paid = paid.map_err(|wait| SubmitError::Limited {
-            retry_after_seconds: wait.as_secs_f64().ceil().max(1.0) as u64,
-        })?;
-        let Decoded { spans, rejected } = decoded;
+        let Arrived { decoded: Decoded { mut spans, mut rejected }, size_bytes } = arrived;
+        let received = spans.len() as u64 + rejected.total();
+        let paid =
+            self.limits.take(client, protocol, &mut spans, &mut rejected, size_bytes, Instant::now());
+        let paid = paid.map_err(come_again)?;
         count(protocol.name, received, &rejected, size_bytes);
         let stored = self.store(spans).await;
         if stored.is_err() {
@@ -144,8 +146,18 @@ impl Receiver {
         };
         let (spans, payload) = self.decode(prepare).await?;
         let held_bytes = memory_bytes(payload.len(), spans.len());
-        self.collector.submit(spans, payload.into(), held_bytes).await
+        self.collector.submit(Contents { spans, logs: Vec::new() }, payload.into(), held_bytes).await
     }
+}
+
+fn now_ns() -> i64 {
+    // Nanoseconds since the epoch fit until 2262.
+    Utc::now().timestamp_nanos_opt().unwrap_or(i64::MAX)
+}
+
+/// When a client may send again.
+fn come_again(wait: Duration) -> SubmitError {
+    SubmitError::Limited { retry_after_seconds: wait.as_secs_f64().ceil().max(1.0) as u64 }
 }
 
 fn tell_limited(limited: &Limited) {

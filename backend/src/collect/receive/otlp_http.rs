@@ -1,51 +1,17 @@
 //! OTLP over HTTP: `POST /v1/traces`, as the specification's section "OTLP/HTTP" tells it.
 
-use actix_web::http::{StatusCode, header};
-use actix_web::{HttpRequest, HttpResponse, ResponseError, post, web};
+use actix_web::{HttpRequest, HttpResponse, post, web};
 use opentelemetry_proto::tonic::collector::trace::v1::{
     ExportTracePartialSuccess, ExportTraceServiceResponse,
 };
-use prost::Message;
 use serde_json::json;
 use spanloom_formats::{Rejected, otlp, otlp_json};
 
 use super::http_body::{self, BodyError};
-use super::{Arrived, Protocol, Receiver};
-use crate::collect::queue::SubmitError;
+use super::otlp_reply_http::{Encoding, not_authorized, refused, success, unreadable, unsupported_type};
+use super::{Arrived, Receiver};
 use crate::identity::extract::IngestClient;
 use crate::web::ApiError;
-
-/// The request's content type, which is the response's too.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Encoding {
-    Protobuf,
-    Json,
-}
-
-impl Encoding {
-    fn of(request: &HttpRequest) -> Option<Self> {
-        let value = request.headers().get(header::CONTENT_TYPE)?.to_str().ok()?;
-        match value.split(';').next()?.trim().to_lowercase().as_str() {
-            "application/x-protobuf" => Some(Self::Protobuf),
-            "application/json" => Some(Self::Json),
-            _ => None,
-        }
-    }
-
-    fn content_type(self) -> &'static str {
-        match self {
-            Self::Protobuf => "application/x-protobuf",
-            Self::Json => "application/json",
-        }
-    }
-
-    fn protocol(self) -> Protocol {
-        match self {
-            Self::Protobuf => Protocol::partial("otlp_http_protobuf"),
-            Self::Json => Protocol::partial("otlp_http_json"),
-        }
-    }
-}
 
 /// Receive spans by OTLP/HTTP
 ///
@@ -97,16 +63,7 @@ pub async fn export_traces(
     payload: web::Payload,
     receiver: web::Data<Receiver>,
 ) -> HttpResponse {
-    let Some(encoding) = Encoding::of(&request) else {
-        let message = "Content-Type must be application/x-protobuf or application/json";
-        return failure(
-            Encoding::Json,
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            tonic::Code::InvalidArgument,
-            message,
-            None,
-        );
-    };
+    let Some(encoding) = Encoding::of(&request) else { return unsupported_type() };
     let client = match client {
         Ok(client) => client,
         Err(error) => return not_authorized(encoding, &error),
@@ -132,87 +89,16 @@ pub async fn export_traces(
         Err(error) => return refused(encoding, &error),
     };
     match receiver.accept(&client, encoding.protocol(), arrived).await {
-        Ok(rejected) => success(encoding, &rejected),
+        Ok(rejected) => answer(encoding, &rejected),
         Err(error) => refused(encoding, &error),
     }
 }
 
-fn success(encoding: Encoding, rejected: &Rejected) -> HttpResponse {
-    let message = rejected.message();
-    let body = match encoding {
-        Encoding::Protobuf => {
-            let partial_success = (rejected.total() > 0).then(|| ExportTracePartialSuccess {
-                rejected_spans: rejected.total() as i64,
-                error_message: message,
-            });
-            ExportTraceServiceResponse { partial_success }.encode_to_vec()
-        }
-        Encoding::Json if rejected.total() == 0 => b"{}".to_vec(),
-        Encoding::Json => {
-            // 64-bit integers are strings in protobuf's JSON.
-            let rejected_spans = rejected.total().to_string();
-            json!({"partialSuccess": {"rejectedSpans": rejected_spans, "errorMessage": message}})
-                .to_string()
-                .into_bytes()
-        }
-    };
-    HttpResponse::Ok().content_type(encoding.content_type()).body(body)
-}
-
-fn unreadable(encoding: Encoding, error: &BodyError, limit_bytes: usize) -> HttpResponse {
-    let (status, message) = match error {
-        BodyError::TooLarge => {
-            (StatusCode::PAYLOAD_TOO_LARGE, format!("the body is larger than {limit_bytes} bytes"))
-        }
-        BodyError::Encoding(name) => {
-            (StatusCode::UNSUPPORTED_MEDIA_TYPE, format!("Content-Encoding {name:?} is not supported"))
-        }
-        BodyError::Malformed(detail) => (StatusCode::BAD_REQUEST, detail.clone()),
-    };
-    failure(encoding, status, tonic::Code::InvalidArgument, &message, None)
-}
-
-fn not_authorized(encoding: Encoding, error: &ApiError) -> HttpResponse {
-    let status = error.status_code();
-    let code = match status {
-        StatusCode::UNAUTHORIZED => tonic::Code::Unauthenticated,
-        StatusCode::FORBIDDEN => tonic::Code::PermissionDenied,
-        _ => tonic::Code::Unavailable,
-    };
-    let message = error.problem().detail.as_deref().unwrap_or_default();
-    failure(encoding, status, code, message, error.retry_after_seconds())
-}
-
-fn refused(encoding: Encoding, error: &SubmitError) -> HttpResponse {
-    let (status, code) = match error {
-        SubmitError::Busy | SubmitError::Limited { .. } => {
-            (StatusCode::TOO_MANY_REQUESTS, tonic::Code::ResourceExhausted)
-        }
-        SubmitError::Full | SubmitError::Unavailable | SubmitError::Stopping => {
-            (StatusCode::SERVICE_UNAVAILABLE, tonic::Code::Unavailable)
-        }
-    };
-    failure(encoding, status, code, &error.to_string(), Some(error.retry_after_seconds()))
-}
-
-/// A `google.rpc.Status` in the request's own encoding.
-fn failure(
-    encoding: Encoding,
-    status: StatusCode,
-    code: tonic::Code,
-    message: &str,
-    retry_after_seconds: Option<u64>,
-) -> HttpResponse {
-    let body = match encoding {
-        Encoding::Protobuf => {
-            tonic_types::Status { code: code as i32, message: message.to_owned(), details: Vec::new() }
-                .encode_to_vec()
-        }
-        Encoding::Json => json!({"code": code as i32, "message": message}).to_string().into_bytes(),
-    };
-    let mut response = HttpResponse::build(status);
-    if let Some(seconds) = retry_after_seconds {
-        response.insert_header((header::RETRY_AFTER, seconds));
-    }
-    response.content_type(encoding.content_type()).body(body)
+fn answer(encoding: Encoding, rejected: &Rejected) -> HttpResponse {
+    let (total, message) = (rejected.total(), rejected.message());
+    // 64-bit integers are strings in protobuf's JSON.
+    let json = json!({"rejectedSpans": total.to_string(), "errorMessage": message});
+    let partial_success = (total > 0)
+        .then_some(ExportTracePartialSuccess { rejected_spans: total as i64, error_message: message });
+    success(encoding, &ExportTraceServiceResponse { partial_success }, (total > 0).then_some(json))
 }

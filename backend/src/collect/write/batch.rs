@@ -23,7 +23,8 @@ const COPY_TRACES: &str = "COPY traces (trace_id, first_start, start_ns, end_ns,
 const COPY_METRICS: &str = "COPY span_metrics (minute, service_id, operation_id, kind, status, \
     version, bucket, span_count, duration_ns_sum) FROM STDIN (FORMAT BINARY)";
 
-const MINUTE_US: i64 = 60_000_000;
+/// A minute in microseconds.
+pub const MINUTE_US: i64 = 60_000_000;
 
 /// A span to be added.
 pub struct Row<'a> {
@@ -35,17 +36,12 @@ pub struct Row<'a> {
     pub weight: f64,
 }
 
-/// Bytes that are handed to the database at once. It parses them while the next ones are encoded.
-const CHUNK_BYTES: usize = 256 << 10;
-
 /// Adds spans; returns how many bytes that were.
 pub async fn copy_spans(connection: &mut PgConnection, rows: &[Row<'_>]) -> anyhow::Result<usize> {
     let mut copy = Copy::begin(connection, COPY_SPANS).await?;
     for row in rows {
         encode_span(&mut copy.buffer, row)?;
-        if copy.buffer.len() >= CHUNK_BYTES {
-            copy.flush().await?;
-        }
+        copy.flush_large().await?;
     }
     Ok(copy.finish().await?)
 }
@@ -176,7 +172,8 @@ struct MetricKey<'a> {
     bucket: i16,
 }
 
-fn encode_metrics(buffer: &mut CopyBuffer, rows: &[Row<'_>]) {
+/// Rows of the spans' metrics.
+pub fn encode_metrics(buffer: &mut CopyBuffer, rows: &[Row<'_>]) {
     let mut metrics: HashMap<MetricKey, (f64, f64)> = HashMap::new();
     for Row { span, ids, weight } in rows {
         let start_us = split_ns(span.start_ns).0;

@@ -6,14 +6,18 @@ use uuid::Uuid;
 
 const SIGNATURE: &[u8] = b"PGCOPY\n\xff\r\n\0";
 
+/// Bytes that are handed to the database at once. It parses them while the next ones are encoded.
+const CHUNK_BYTES: usize = 256 << 10;
+
 /// Bytes of a COPY message at most.
 const MESSAGE_BYTES_MAX: usize = 1 << 20;
 
 /// Microseconds from the Unix epoch to PostgreSQL's, 2000-01-01.
 const EPOCH_US: i64 = 946_684_800_000_000;
 
-/// The type of int4 elements in an array's header.
-const INT4_OID: u32 = 23;
+/// Types of elements in an array's header.
+const INT4_OID: i32 = 23;
+const INT8_OID: i32 = 20;
 
 /// A COPY under way.
 pub struct Copy<'c> {
@@ -28,6 +32,11 @@ impl<'c> Copy<'c> {
     pub async fn begin(connection: &'c mut PgConnection, statement: &str) -> sqlx::Result<Self> {
         let sink = connection.copy_in_raw(statement).await?;
         Ok(Self { sink, buffer: CopyBuffer::new(), sent_bytes: 0 })
+    }
+
+    /// Sends what is in the buffer if it is much.
+    pub async fn flush_large(&mut self) -> sqlx::Result<()> {
+        if self.buffer.len() < CHUNK_BYTES { Ok(()) } else { self.flush().await }
     }
 
     /// Sends what is in the buffer.
@@ -57,7 +66,7 @@ pub struct CopyBuffer {
 
 impl CopyBuffer {
     /// The header alone.
-    fn new() -> Self {
+    pub fn new() -> Self {
         let mut bytes = Vec::with_capacity(512 << 10);
         bytes.extend_from_slice(SIGNATURE);
         // No flags, no header extension.
@@ -182,15 +191,28 @@ impl CopyBuffer {
 
     /// int[] of one dimension
     pub fn i32_array(&mut self, values: impl ExactSizeIterator<Item = i32>) {
-        let count = values.len() as i32;
-        let length = 20 + count * 8;
-        self.bytes.extend_from_slice(&length.to_be_bytes());
-        let dimensions = i32::from(count > 0);
-        for header in [dimensions, 0, INT4_OID as i32, count, 1] {
-            self.bytes.extend_from_slice(&header.to_be_bytes());
-        }
+        self.array_header(values.len(), INT4_OID, 4);
         for value in values {
             self.i32(value);
+        }
+    }
+
+    /// bigint[] of one dimension, or NULL
+    pub fn i64_array_or_null(&mut self, values: Option<&[i64]>) {
+        let Some(values) = values else { return self.null() };
+        self.array_header(values.len(), INT8_OID, 8);
+        for value in values {
+            self.i64(*value);
+        }
+    }
+
+    fn array_header(&mut self, count: usize, element_oid: i32, element_bytes: i32) {
+        let count = count as i32;
+        let length = 20 + count * (4 + element_bytes);
+        self.bytes.extend_from_slice(&length.to_be_bytes());
+        let dimensions = i32::from(count > 0);
+        for header in [dimensions, 0, element_oid, count, 1] {
+            self.bytes.extend_from_slice(&header.to_be_bytes());
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The ids of what spans have in common: services, operations, resources, scopes.
+//! The ids of what spans and log records have in common: services, operations, resources, scopes.
 //!
 //! Rows are only added, each statement on its own: a row that no span needs in the end does no
 //! harm, and writers never wait for each other's transactions. The caches are bounded.
@@ -9,7 +9,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use foldhash::{HashMap, HashMapExt as _};
 use sha2::{Digest, Sha256};
-use spanloom_model::{Resource, Scope, Span};
+use spanloom_model::{Produced, Resource, Scope, Span};
 use sqlx::PgPool;
 
 /// A cache that grows beyond this is emptied: names that carry ids would fill memory otherwise.
@@ -30,6 +30,17 @@ pub struct Ids {
     pub scope: i32,
 }
 
+/// The three ids of whatever a process produced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Process {
+    /// `services.id`
+    pub service: i32,
+    /// `resources.id`
+    pub resource: i32,
+    /// `scopes.id`
+    pub scope: i32,
+}
+
 /// What is known already.
 #[derive(Default)]
 pub struct Dimensions {
@@ -43,25 +54,40 @@ pub struct Dimensions {
 impl Dimensions {
     /// Ids for each span, in order; adds what is new to the database.
     pub async fn resolve(&mut self, pool: &PgPool, spans: &[&Span]) -> anyhow::Result<Vec<Ids>> {
-        self.bound();
-        let resources = distinct(spans.iter().map(|span| &span.resource));
-        let scopes = distinct(spans.iter().map(|span| &span.scope));
-        self.add_services(pool, &resources).await.context("services")?;
-        self.add_resources(pool, &resources).await.context("resources")?;
-        self.add_scopes(pool, &scopes).await.context("scopes")?;
+        let processes = self.processes(pool, spans).await?;
         self.add_operations(pool, spans).await.context("operations")?;
-
         let mut ids = Vec::with_capacity(spans.len());
-        for span in spans {
-            let service = self.services.get(span.resource.service_name()).copied();
-            let operation = service.and_then(|service| self.operation(service, &span.name));
-            let resource = resources.get(&address(&span.resource)).and_then(|(h, _)| self.resources.get(h));
-            let scope = scopes.get(&address(&span.scope)).and_then(|(h, _)| self.scopes.get(h));
-            let all = service.zip(operation).zip(resource.copied().zip(scope.copied()));
-            let ((service, operation), (resource, scope)) = all.context("a dimension was deleted")?;
+        for (span, Process { service, resource, scope }) in spans.iter().zip(processes) {
+            let operation = self.operation(service, &span.name).context("a dimension was deleted")?;
             ids.push(Ids { service, operation, resource, scope });
         }
         Ok(ids)
+    }
+
+    /// The ids that spans and log records have in common, in order; adds what is new to the database.
+    pub async fn processes<T: Produced>(
+        &mut self,
+        pool: &PgPool,
+        items: &[&T],
+    ) -> anyhow::Result<Vec<Process>> {
+        self.bound();
+        let resources = distinct(items.iter().map(|item| item.resource()));
+        let scopes = distinct(items.iter().map(|item| item.scope()));
+        self.add_services(pool, &resources).await.context("services")?;
+        self.add_resources(pool, &resources).await.context("resources")?;
+        self.add_scopes(pool, &scopes).await.context("scopes")?;
+
+        let mut processes = Vec::with_capacity(items.len());
+        for item in items {
+            let service = self.services.get(item.resource().service_name()).copied();
+            let resource =
+                resources.get(&address(item.resource())).and_then(|(h, _)| self.resources.get(h));
+            let scope = scopes.get(&address(item.scope())).and_then(|(h, _)| self.scopes.get(h));
+            let all = service.zip(resource.copied()).zip(scope.copied());
+            let ((service, resource), scope) = all.context("a dimension was deleted")?;
+            processes.push(Process { service, resource, scope });
+        }
+        Ok(processes)
     }
 
     /// Forgets everything: after an error the database may have lost what the cache remembers.

@@ -12,16 +12,15 @@ use spanloom_model::api::DependencyKind;
 use spanloom_model::{Span, SpanId, SpanKind, SpanStatus, TraceId, histogram};
 use sqlx::PgConnection;
 
-use super::batch::{Row, split_ns};
-use super::copy::Copy;
+use super::batch::{MINUTE_US, Row, split_ns};
+use super::copy::{Copy, CopyBuffer};
 use super::peer::{kind_of_arrival, peer};
+use super::totals::{Exemplar, exemplar};
 
 const COPY_PARTS: &str = "COPY edge_parts (minute, caller_id, callee_id, node, kind, is_error, bucket, \
-    call_count, duration_ns_sum) FROM STDIN (FORMAT BINARY)";
+    call_count, duration_ns_sum, bound, exemplar) FROM STDIN (FORMAT BINARY)";
 const COPY_HALVES: &str = "COPY edge_halves (trace_id, span_id, is_caller, minute, service_id, node, kind, \
-    is_error, bucket, weight, duration_ns) FROM STDIN (FORMAT BINARY)";
-
-const MINUTE_US: i64 = 60_000_000;
+    is_error, bucket, weight, duration_ns, is_stored) FROM STDIN (FORMAT BINARY)";
 
 /// Links of a consumer that are followed.
 const LINKS_MAX: usize = 128;
@@ -41,6 +40,16 @@ struct Edge {
     kind: DependencyKind,
     is_error: bool,
     bucket: i16,
+    /// Of the few that Prometheus gets.
+    bound: i16,
+}
+
+/// Calls that have it in common.
+#[derive(Default)]
+struct Calls {
+    count: f64,
+    duration_ns: f64,
+    exemplar: Option<Exemplar>,
 }
 
 /// One end of a call.
@@ -56,10 +65,10 @@ struct Half<'a> {
 
 /// What a batch tells of calls.
 #[derive(Default)]
-struct Found<'a> {
-    /// Count and duration in nanoseconds.
-    calls: HashMap<Edge, (f64, f64)>,
+pub struct Found<'a> {
+    calls: HashMap<Edge, Calls>,
     halves: Vec<Half<'a>>,
+    stored_at_us: Option<i64>,
 }
 
 /// A span that others of the batch name as their cause.
@@ -70,45 +79,63 @@ struct Caller {
     is_call: bool,
 }
 
-/// Counts the calls among the spans and notes single ends; returns how many bytes that were.
-pub async fn copy(connection: &mut PgConnection, rows: &[Row<'_>]) -> sqlx::Result<usize> {
-    let found = find(rows);
+/// Counts the calls among the spans and notes single ends; returns how many bytes that were. `stored_at_us`
+/// is the time in microseconds if the spans are stored now, so that examples of them can be opened.
+pub async fn copy(
+    connection: &mut PgConnection,
+    rows: &[Row<'_>],
+    stored_at_us: Option<i64>,
+) -> sqlx::Result<usize> {
+    let found = find(rows, stored_at_us);
     let mut bytes = 0;
     if !found.calls.is_empty() {
         let mut copy = Copy::begin(&mut *connection, COPY_PARTS).await?;
-        for (edge, (count, duration_ns)) in &found.calls {
-            copy.buffer.row(9);
-            copy.buffer.timestamp_us(edge.minute_us);
-            copy.buffer.i32(edge.caller);
-            copy.buffer.i32(edge.callee);
-            copy.buffer.text(&edge.node);
-            copy.buffer.i16(edge.kind.number());
-            copy.buffer.bool(edge.is_error);
-            copy.buffer.i16(edge.bucket);
-            copy.buffer.f64(*count);
-            copy.buffer.f64(*duration_ns);
-        }
+        encode_calls(&mut copy.buffer, &found);
         bytes += copy.finish().await?;
     }
     if !found.halves.is_empty() {
         let mut copy = Copy::begin(connection, COPY_HALVES).await?;
-        for Half { row, key, is_caller, node, kind } in &found.halves {
-            copy.buffer.row(11);
-            copy.buffer.uuid(key.0.get());
-            copy.buffer.i64(key.1.to_i64());
-            copy.buffer.bool(*is_caller);
-            copy.buffer.timestamp_us(minute_us(row.span));
-            copy.buffer.i32(row.ids.service);
-            copy.buffer.text(node);
-            copy.buffer.i16(kind.number());
-            copy.buffer.bool(row.span.status == SpanStatus::Error);
-            copy.buffer.i16(histogram::bucket_of(row.span.duration_ns));
-            copy.buffer.f64(row.weight);
-            copy.buffer.i64(row.span.duration_ns);
-        }
+        encode_halves(&mut copy.buffer, &found);
         bytes += copy.finish().await?;
     }
     Ok(bytes)
+}
+
+/// Rows of the calls whose ends are both there.
+pub fn encode_calls(buffer: &mut CopyBuffer, found: &Found<'_>) {
+    for (edge, calls) in &found.calls {
+        buffer.row(11);
+        buffer.timestamp_us(edge.minute_us);
+        buffer.i32(edge.caller);
+        buffer.i32(edge.callee);
+        buffer.text(&edge.node);
+        buffer.i16(edge.kind.number());
+        buffer.bool(edge.is_error);
+        buffer.i16(edge.bucket);
+        buffer.f64(calls.count);
+        buffer.f64(calls.duration_ns);
+        buffer.i16(edge.bound);
+        buffer.i64_array_or_null(calls.exemplar.as_ref().map(|exemplar| &exemplar[..]));
+    }
+}
+
+/// Rows of the ends that are alone.
+pub fn encode_halves(buffer: &mut CopyBuffer, found: &Found<'_>) {
+    for Half { row, key, is_caller, node, kind } in &found.halves {
+        buffer.row(12);
+        buffer.uuid(key.0.get());
+        buffer.i64(key.1.to_i64());
+        buffer.bool(*is_caller);
+        buffer.timestamp_us(minute_us(row.span));
+        buffer.i32(row.ids.service);
+        buffer.text(node);
+        buffer.i16(kind.number());
+        buffer.bool(row.span.status == SpanStatus::Error);
+        buffer.i16(histogram::bucket_of(row.span.duration_ns));
+        buffer.f64(row.weight);
+        buffer.i64(row.span.duration_ns);
+        buffer.bool(found.stored_at_us.is_some());
+    }
 }
 
 fn minute_us(span: &Span) -> i64 {
@@ -116,9 +143,10 @@ fn minute_us(span: &Span) -> i64 {
     start_us - start_us.rem_euclid(MINUTE_US)
 }
 
-fn find<'a>(rows: &'a [Row<'a>]) -> Found<'a> {
+/// Pairs the spans of a batch.
+pub fn find<'a>(rows: &'a [Row<'a>], stored_at_us: Option<i64>) -> Found<'a> {
     let callers = callers(rows);
-    let mut found = Found::default();
+    let mut found = Found { stored_at_us, ..Found::default() };
     let mut answered: HashSet<SpanKey> = HashSet::default();
     for row in rows.iter().filter(|row| is_arrival(row.span)) {
         let kind = kind_of_arrival(&row.span.attributes, row.span.kind == SpanKind::Consumer);
@@ -151,10 +179,12 @@ impl<'a> Found<'a> {
             kind,
             is_error: row.span.status == SpanStatus::Error,
             bucket: histogram::bucket_of(row.span.duration_ns),
+            bound: histogram::prometheus_bound_of(row.span.duration_ns),
         };
-        let (count, duration_ns) = self.calls.entry(edge).or_default();
-        *count += row.weight;
-        *duration_ns += row.span.duration_ns as f64 * row.weight;
+        let calls = self.calls.entry(edge).or_default();
+        calls.count += row.weight;
+        calls.duration_ns += row.span.duration_ns as f64 * row.weight;
+        calls.exemplar = calls.exemplar.max(self.stored_at_us.map(|at_us| exemplar(row.span, at_us)));
     }
 
     /// Takes a client's or producer's span.
@@ -245,11 +275,11 @@ mod tests {
 
     fn tell(spans: &[(Span, i32)]) -> Told {
         let rows: Vec<Row> = spans.iter().map(|(span, service)| row(span, *service)).collect();
-        let found = find(&rows);
+        let found = find(&rows, None);
         let mut calls: Vec<_> = found
             .calls
             .into_iter()
-            .map(|(edge, (count, _))| (edge.caller, edge.callee, edge.node, edge.kind, count))
+            .map(|(edge, calls)| (edge.caller, edge.callee, edge.node, edge.kind, calls.count))
             .collect();
         calls.sort_by_key(|call| (call.0, call.1));
         let halves = found.halves.into_iter().map(|half| (half.key.1.get(), half.is_caller, half.node));

@@ -7,15 +7,20 @@
 
 mod batch;
 mod copy;
+mod count;
+pub mod counting;
 mod custom;
 mod dimensions;
 mod edges;
+mod errors;
+mod logs;
 mod lookup;
 mod peer;
 mod progress;
 mod refused;
 mod sampled_out;
 pub mod servers;
+mod totals;
 
 use std::collections::{BTreeSet, HashSet};
 use std::path::PathBuf;
@@ -39,7 +44,7 @@ use super::sample::selection::{Selected, Selection};
 use crate::config::Config;
 use crate::store::{Flavour, Store};
 use batch::{Row, time_us};
-use custom::CustomMetrics;
+use count::Counters;
 use dimensions::Dimensions;
 use progress::{Positions, Reader};
 
@@ -83,7 +88,7 @@ pub struct Writer {
     positions: Positions,
     appetite: Appetite,
     dimensions: Dimensions,
-    custom: CustomMetrics,
+    counters: Counters,
     /// Days (UTC) whose partitions are known to exist.
     days: HashSet<NaiveDate>,
     written: watch::Sender<u64>,
@@ -122,7 +127,7 @@ impl Writer {
                 linger: Duration::from_millis(config.ingest.linger_ms),
             },
             dimensions: Dimensions::default(),
-            custom: CustomMetrics::default(),
+            counters: Counters::default(),
             days: HashSet::new(),
             written,
             careful_to: 0,
@@ -149,7 +154,7 @@ impl Writer {
             metrics::counter!("spanloom_write_errors_total").increment(1);
             // Whatever failed, the database may not be the one that the caches remember.
             self.dimensions.clear();
-            self.custom.clear();
+            self.counters.clear();
             self.days.clear();
             if !is_transient(&error) {
                 self.narrow(&error);
@@ -235,7 +240,7 @@ impl Writer {
     }
 
     /// One transaction.
-    async fn write(&mut self, batch: Batch) -> anyhow::Result<()> {
+    async fn write(&mut self, mut batch: Batch) -> anyhow::Result<()> {
         let started = Instant::now();
         let end = batch.records.last().map_or(self.positions.counted_to, |record| record.position + 1);
         let accepted_ns = batch.records.first().map_or(batch.now_ns, |record| record.time_ns);
@@ -249,6 +254,9 @@ impl Writer {
         let counted =
             progress::already_counted(&mut transaction, &self.source, &batch.records, self.positions)
                 .await?;
+        let logs = logs::take_new(&mut transaction, &self.source, &mut batch.records, &counted)
+            .await
+            .context("looking for stored log records")?;
         let records = self
             .without_duplicates(&mut transaction, batch.records)
             .await
@@ -267,8 +275,9 @@ impl Writer {
         }
         let selected = self.selection.select(records, batch.now_ns);
         if refuse {
-            refused::keep(&self.refused_dir, self.positions.counted_to, &selected.kept);
+            refused::keep(&self.refused_dir, self.positions.counted_to, &selected.kept, &logs);
         } else {
+            bytes += self.add_logs(&mut transaction, &logs).await?;
             bytes += self.add(&mut transaction, &selected, is_counted_once).await?;
         }
         let written_to = self.selection.oldest_held_position().unwrap_or(end);
@@ -282,7 +291,8 @@ impl Writer {
         self.source.done(positions.written_to).await;
         self.written.send_replace(positions.written_to);
         let (written, dropped) = (selected.kept.len(), selected.dropped_spans());
-        tell(&Told { started, accepted_ns, received, new, written, dropped, bytes });
+        let logs = logs.len();
+        tell(&Told { started, accepted_ns, received, new, written, dropped, logs, bytes });
         Ok(())
     }
 
@@ -292,7 +302,7 @@ impl Writer {
         progress::claim_queue(connection, &self.source, &self.reader).await?;
         let (is_ours, newest_start_ns, epoch) =
             progress::read_slots(connection, &self.slots, self.owner).await?;
-        self.custom.refresh(connection, epoch).await.context("custom metrics")?;
+        self.counters.custom.refresh(connection, epoch).await.context("custom metrics")?;
         if !is_ours {
             self.filter = None;
         }
@@ -354,7 +364,7 @@ impl Writer {
             return Ok(0);
         }
         let ids = self.dimensions.resolve(&self.store.writers, spans).await?;
-        self.ensure_partitions(spans).await.context("partitions")?;
+        self.ensure_partitions(starts(spans)).await.context("partitions")?;
         let weights = spans.iter().map(|span| span_weight(span, 1.0));
         let rows: Vec<Row> = spans
             .iter()
@@ -362,19 +372,7 @@ impl Writer {
             .zip(weights)
             .map(|((span, ids), weight)| Row { span, ids, weight })
             .collect();
-        self.copy_derived(connection, &rows).await
-    }
-
-    /// Adds what is counted of spans whatever becomes of them.
-    async fn copy_derived(
-        &mut self,
-        connection: &mut PgConnection,
-        rows: &[Row<'_>],
-    ) -> anyhow::Result<usize> {
-        let bytes = batch::copy_metrics(connection, rows).await.context("adding metrics")?
-            + edges::copy(connection, rows).await.context("adding calls")?;
-        let custom = self.custom.copy(&self.store.writers, connection, rows).await;
-        Ok(bytes + custom.context("adding custom metrics")?)
+        self.counters.copy(&self.store.writers, connection, &rows).await
     }
 
     /// Adds spans and their traces, and if `count` their metrics; notes what was dropped. Returns how
@@ -388,7 +386,7 @@ impl Writer {
         let mut bytes = 0;
         if !selected.dropped.is_empty() {
             let dropped: Vec<&Span> = selected.dropped.iter().flat_map(|(_, spans)| spans).collect();
-            self.ensure_partitions(&dropped).await.context("partitions")?;
+            self.ensure_partitions(starts(&dropped)).await.context("partitions")?;
             bytes +=
                 sampled_out::copy(connection, &selected.dropped).await.context("noting dropped spans")?;
         }
@@ -397,7 +395,7 @@ impl Writer {
         }
         let spans: Vec<&Span> = selected.kept.iter().collect();
         let ids = self.dimensions.resolve(&self.store.writers, &spans).await?;
-        self.ensure_partitions(&spans).await.context("partitions")?;
+        self.ensure_partitions(starts(&spans)).await.context("partitions")?;
         let rows: Vec<Row> = spans
             .iter()
             .zip(ids)
@@ -405,28 +403,30 @@ impl Writer {
             .map(|((span, ids), &weight)| Row { span, ids, weight })
             .collect();
 
-        let direct = self.store.flavour == Flavour::Timescale && rows.len() >= DIRECT_COMPRESS_SPANS_MIN;
-        if direct {
-            sqlx::query(DIRECT_COMPRESS_ON).execute(&mut *connection).await?;
-        }
+        let direct = self.begin_direct_compress(connection, rows.len()).await?;
         bytes += batch::copy_spans(connection, &rows).await.context("adding spans")?;
-        if direct {
-            // The few rows of the other tables would make columnstore batches of a handful each.
-            sqlx::query("SET LOCAL timescaledb.enable_direct_compress_copy = off")
-                .execute(&mut *connection)
-                .await?;
-        }
+        end_direct_compress(connection, direct).await?;
         bytes += batch::copy_traces(connection, &rows).await.context("adding traces")?;
-        if count {
-            bytes += self.copy_derived(connection, &rows).await?;
-        }
+        bytes += self.counters.copy_stored(&self.store.writers, connection, &rows, count).await?;
         Ok(bytes)
     }
 
-    /// Makes sure that every span's day has its partitions.
-    async fn ensure_partitions(&mut self, spans: &[&Span]) -> sqlx::Result<()> {
-        let days: BTreeSet<NaiveDate> =
-            spans.iter().map(|span| time_us(span.start_ns).date_naive()).collect();
+    /// Sends what follows straight into the columnstore, if it is enough; whether it is.
+    async fn begin_direct_compress(
+        &self,
+        connection: &mut PgConnection,
+        rows: usize,
+    ) -> sqlx::Result<bool> {
+        let direct = self.store.flavour == Flavour::Timescale && rows >= DIRECT_COMPRESS_SPANS_MIN;
+        if direct {
+            sqlx::query(DIRECT_COMPRESS_ON).execute(connection).await?;
+        }
+        Ok(direct)
+    }
+
+    /// Makes sure that the day of every time, in nanoseconds since the epoch, has its partitions.
+    async fn ensure_partitions(&mut self, times_ns: impl Iterator<Item = i64>) -> sqlx::Result<()> {
+        let days: BTreeSet<NaiveDate> = times_ns.map(|time_ns| time_us(time_ns).date_naive()).collect();
         for day in days {
             if self.days.contains(&day) {
                 continue;
@@ -437,6 +437,19 @@ impl Writer {
         }
         Ok(())
     }
+}
+
+/// The few rows of other tables would make columnstore batches of a handful each.
+async fn end_direct_compress(connection: &mut PgConnection, direct: bool) -> sqlx::Result<()> {
+    if direct {
+        sqlx::query("SET LOCAL timescaledb.enable_direct_compress_copy = off").execute(connection).await?;
+    }
+    Ok(())
+}
+
+/// When spans start, nanoseconds since the epoch.
+fn starts(spans: &[&Span]) -> impl Iterator<Item = i64> {
+    spans.iter().map(|span| span.start_ns)
 }
 
 /// Returns when the time to drain is over.
@@ -453,6 +466,7 @@ struct Told {
     new: usize,
     written: usize,
     dropped: usize,
+    logs: usize,
     bytes: usize,
 }
 
@@ -463,6 +477,7 @@ fn tell(told: &Told) {
     metrics::counter!("spanloom_spans_written_total").increment(told.written as u64);
     metrics::counter!("spanloom_spans_duplicate_total").increment((told.received - told.new) as u64);
     metrics::counter!("spanloom_spans_sampled_out_total").increment(told.dropped as u64);
+    metrics::counter!("spanloom_log_records_written_total").increment(told.logs as u64);
     metrics::counter!("spanloom_written_bytes_total").increment(told.bytes as u64);
 }
 

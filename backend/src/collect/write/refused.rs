@@ -3,32 +3,44 @@
 
 use std::path::Path;
 
-use spanloom_model::Span;
+use spanloom_formats::otlp;
+use spanloom_model::{LogRecord, Span};
 
 use crate::collect::queue::payload;
 
 /// Files at most; beyond it spans are lost, and counted.
 const FILES_MAX: usize = 1_000;
 
-/// Puts the spans of the request at `position` aside.
-pub fn keep(dir: &Path, position: u64, spans: &[Span]) {
-    metrics::counter!("spanloom_spans_refused_total").increment(spans.len() as u64);
-    let path = dir.join(format!("{position:020}.otlp"));
+/// Puts the spans and the log records of the request at `position` aside: the former to be read by
+/// `spanloom import`, the latter as a body for `POST /v1/logs`.
+pub fn keep(dir: &Path, position: u64, spans: &[Span], logs: &[LogRecord]) {
+    if !spans.is_empty() {
+        metrics::counter!("spanloom_spans_refused_total").increment(spans.len() as u64);
+        let name = format!("{position:020}.otlp");
+        put_aside(dir, &name, "spans", spans.len(), || payload::encode(spans));
+    }
+    if !logs.is_empty() {
+        metrics::counter!("spanloom_log_records_refused_total").increment(logs.len() as u64);
+        let name = format!("{position:020}.logs.otlp");
+        put_aside(dir, &name, "log records", logs.len(), || otlp::encode_logs(logs));
+    }
+}
+
+fn put_aside(dir: &Path, name: &str, what: &str, count: usize, encode: impl FnOnce() -> Vec<u8>) {
+    let path = dir.join(name);
     let write = || {
         std::fs::create_dir_all(dir)?;
         if std::fs::read_dir(dir)?.count() >= FILES_MAX {
             return Err(std::io::Error::other("too many files there already"));
         }
-        std::fs::write(&path, payload::encode(spans))
+        std::fs::write(&path, encode())
     };
     match write() {
         Ok(()) => tracing::error!(
             file = %path.display(),
-            spans = spans.len(),
-            "spans that the database refuses were put aside"
+            count,
+            "{what} that the database refuses were put aside"
         ),
-        Err(error) => {
-            tracing::error!(spans = spans.len(), "spans that the database refuses are lost: {error}");
-        }
+        Err(error) => tracing::error!(count, "{what} that the database refuses are lost: {error}"),
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use spanloom_model::api::{DependencyEdge, DependencyGraph, DependencyKind, DependencyNode};
 
 use super::node::NodeName;
-use crate::query::services::red::Red;
+use crate::query::services::red::{Part, Red};
 
 /// Calls with something in common, nodes by their keys.
 #[derive(Debug)]
@@ -16,12 +16,8 @@ pub struct Calls {
     pub callee: String,
     /// How it is called.
     pub kind: DependencyKind,
-    /// Whether they failed.
-    pub is_error: bool,
-    /// Of the histogram.
-    pub bucket: i16,
-    /// How many.
-    pub count: f64,
+    /// How many, how long.
+    pub part: Part,
 }
 
 /// The graph of these calls over a window; `services` has the names of all services in it.
@@ -36,10 +32,10 @@ pub fn graph(calls: &[Calls], services: &HashMap<i32, String>, window_seconds: f
         };
         let (caller_id, callee_id) = (caller.id(), callee.id());
         let edge = edges.entry((caller_id.clone(), callee_id.clone(), calls.kind)).or_default();
-        edge.add(calls.bucket, calls.is_error, calls.count);
+        edge.add(calls.part);
         nodes.entry(caller_id).or_insert_with(|| (caller, Red::default()));
         let callee = nodes.entry(callee_id).or_insert_with(|| (callee, Red::default()));
-        callee.1.add(calls.bucket, calls.is_error, calls.count);
+        callee.1.add(calls.part);
     }
     let node = |(id, (node, red)): (String, (NodeName, Red))| DependencyNode {
         id,
@@ -71,9 +67,7 @@ mod tests {
             caller: "1".to_owned(),
             callee: callee.to_owned(),
             kind,
-            is_error,
-            bucket: 100,
-            count,
+            part: Part { is_error, bucket: 100, count, duration_ns: 130.0 * count },
         };
         let graph = graph(
             &[

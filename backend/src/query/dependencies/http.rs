@@ -6,18 +6,14 @@ use spanloom_model::api::{
 };
 
 use super::http_docs::GraphErrors;
-use super::node::NodeName;
+use super::node::{NODE_CHARS_MAX, NodeName};
 use super::store::{self, Focus, Found, PAIRS_MAX};
 use crate::identity::extract::Viewer;
 use crate::query::Query;
 use crate::query::http::{ReadErrors, query_params};
 use crate::query::params::Params;
 use crate::query::services::http::window;
-use crate::query::traces::params::SERVICE_CHARS_MAX;
 use crate::web::{ApiError, ApiResult};
-
-/// The longest word before a name, with its colon.
-const TYPE_CHARS_MAX: usize = 10;
 
 const DEPTH_DEFAULT: i32 = 3;
 const DEPTH_MAX: i32 = 16;
@@ -27,7 +23,7 @@ const PATH_DEPTH_DEFAULT: i32 = 6;
 const PATH_DEPTH_MAX: i32 = 8;
 
 fn node(params: &mut Params, name: &str) -> Option<NodeName> {
-    params.text(name, SERVICE_CHARS_MAX + TYPE_CHARS_MAX).map(|text| NodeName::parse(&text))
+    params.text(name, NODE_CHARS_MAX).map(|text| NodeName::parse(&text))
 }
 
 /// A node that must be given.
@@ -95,15 +91,15 @@ pub fn too_many(field: &str) -> ApiError {
             body = DependenciesResponse, example = json!({
             "nodes": [
                 {"id": "database:postgresql/orders", "type": "database", "name": "postgresql/orders",
-                 "count": 7200.0, "ratePerSecond": 2.0, "errorRate": 0.0, "p50Ns": 2_100_000.0,
+                 "count": 7200.0, "ratePerSecond": 2.0, "errorRate": 0.0, "meanNs": 2_700_000.0, "p50Ns": 2_100_000.0,
                  "p95Ns": 8_700_000.0, "p99Ns": 21_000_000.0},
                 {"id": "service:checkout", "type": "service", "name": "checkout",
-                 "count": 0.0, "ratePerSecond": 0.0, "errorRate": 0.0, "p50Ns": 0.0, "p95Ns": 0.0,
+                 "count": 0.0, "ratePerSecond": 0.0, "errorRate": 0.0, "meanNs": 0.0, "p50Ns": 0.0, "p95Ns": 0.0,
                  "p99Ns": 0.0}
             ],
             "edges": [
                 {"caller": "service:checkout", "callee": "database:postgresql/orders", "kind": "database",
-                 "count": 7200.0, "ratePerSecond": 2.0, "errorRate": 0.0, "p50Ns": 2_100_000.0,
+                 "count": 7200.0, "ratePerSecond": 2.0, "errorRate": 0.0, "meanNs": 2_700_000.0, "p50Ns": 2_100_000.0,
                  "p95Ns": 8_700_000.0, "p99Ns": 21_000_000.0}
             ],
             "startTime": "2026-11-23T11:00:00Z",
@@ -169,14 +165,14 @@ pub(in crate::query) async fn get_dependencies(
             "isTruncated": false,
             "nodes": [
                 {"id": "service:checkout", "type": "service", "name": "checkout", "count": 0.0,
-                 "ratePerSecond": 0.0, "errorRate": 0.0, "p50Ns": 0.0, "p95Ns": 0.0, "p99Ns": 0.0},
+                 "ratePerSecond": 0.0, "errorRate": 0.0, "meanNs": 0.0, "p50Ns": 0.0, "p95Ns": 0.0, "p99Ns": 0.0},
                 {"id": "service:payment", "type": "service", "name": "payment", "count": 3600.0,
-                 "ratePerSecond": 1.0, "errorRate": 0.01, "p50Ns": 81_000_000.0, "p95Ns": 190_000_000.0,
+                 "ratePerSecond": 1.0, "errorRate": 0.01, "meanNs": 94_000_000.0, "p50Ns": 81_000_000.0, "p95Ns": 190_000_000.0,
                  "p99Ns": 420_000_000.0}
             ],
             "edges": [
                 {"caller": "service:checkout", "callee": "service:payment", "kind": "rpc",
-                 "count": 3600.0, "ratePerSecond": 1.0, "errorRate": 0.01, "p50Ns": 81_000_000.0,
+                 "count": 3600.0, "ratePerSecond": 1.0, "errorRate": 0.01, "meanNs": 94_000_000.0, "p50Ns": 81_000_000.0,
                  "p95Ns": 190_000_000.0, "p99Ns": 420_000_000.0}
             ],
             "startTime": "2026-11-23T11:00:00Z",

@@ -1,7 +1,8 @@
 //! Who calls whom, directly and through others.
 
+pub mod call;
 mod graph;
 pub mod http;
 mod http_docs;
-mod node;
+pub mod node;
 mod store;

@@ -4,6 +4,9 @@ use std::collections::HashMap;
 
 use spanloom_model::api::{DependencyKind, DependencyNodeType};
 
+/// Characters of an id at most: of a name and of the longest word before it, with its colon.
+pub const NODE_CHARS_MAX: usize = 255 + 10;
+
 /// A node as a request names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NodeName {
@@ -31,15 +34,20 @@ impl NodeName {
         format!("{}:{}", self.node_type.name(), self.name)
     }
 
-    /// As statements name it, for what is no service: the number of its kind, a colon, its name.
-    pub fn key(&self) -> Option<String> {
+    /// The stored number of the kind of calls to it; none for a service, which is called in several ways.
+    pub fn kind_number(&self) -> Option<i16> {
         let kind = match self.node_type {
             DependencyNodeType::Service => return None,
             DependencyNodeType::Database => DependencyKind::Database,
             DependencyNodeType::Messaging => DependencyKind::Messaging,
             DependencyNodeType::External => DependencyKind::External,
         };
-        Some(format!("{}:{}", kind.number(), self.name))
+        Some(kind.number())
+    }
+
+    /// As statements name it, for what is no service: the number of its kind, a colon, its name.
+    pub fn key(&self) -> Option<String> {
+        Some(format!("{}:{}", self.kind_number()?, self.name))
     }
 
     /// The reverse of [`Self::key`], where a service's key is its id alone; none if the service is gone.

@@ -9,6 +9,7 @@ use sqlx::{PgConnection, PgPool, Row};
 use super::graph::{Calls, graph};
 use super::node::NodeName;
 use crate::query::params::Window;
+use crate::query::services::red::Part;
 use crate::query::store::{begin_read, service_id, service_names};
 
 /// Pairs of nodes that an answer has at most.
@@ -139,7 +140,8 @@ async fn graph_of(
     let (callers, callees): (Vec<&str>, Vec<&str>) =
         pairs.iter().map(|(caller, callee)| (caller.as_str(), callee.as_str())).unzip();
     let rows = sqlx::query(
-        "SELECT w.caller, w.callee, m.kind, m.is_error, m.bucket, sum(m.call_count)
+        "SELECT w.caller, w.callee, m.kind, m.is_error, m.bucket, sum(m.call_count),
+                sum(m.duration_ns_sum)
          FROM edges_minute m JOIN unnest($3::text[], $4::text[]) AS w (caller, callee)
            ON w.caller = m.caller_id::text
           AND w.callee = CASE WHEN callee_id <> 0 THEN callee_id::text ELSE kind::text || ':' || node END
@@ -158,9 +160,7 @@ async fn graph_of(
             caller: row.try_get(0)?,
             callee: row.try_get(1)?,
             kind,
-            is_error: row.try_get(3)?,
-            bucket: row.try_get(4)?,
-            count: row.try_get(5)?,
+            part: Part::of_row(row, 3)?,
         });
     }
     let names = names(db, callers.into_iter().chain(callees)).await?;

@@ -86,6 +86,11 @@ impl GroupCells {
         }
     }
 
+    /// The histograms of the steps that have spans.
+    pub fn histograms(&self) -> impl Iterator<Item = (usize, &Histogram)> {
+        self.0.iter().map(|(&step, cell)| (step, &cell.histogram))
+    }
+
     /// Every metric that was asked for. A step that is not over yet counts as long as it has lasted.
     pub fn series(
         &self,
@@ -128,6 +133,7 @@ mod tests {
     fn question(metrics: &[Metric]) -> Question {
         Question {
             metrics: metrics.to_vec(),
+            histogram: false,
             filter: Filter::default(),
             groups: Vec::new(),
             steps: STEPS,

@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 
 use actix_web::{HttpRequest, get, web};
-use spanloom_model::api::{MetricComparison, MetricLabels, MetricSeries, MetricsResponse};
+use spanloom_model::api::{Distribution, MetricComparison, MetricLabels, MetricSeries, MetricsResponse};
 
+use super::call_store::count_calls;
 use super::cells::GroupCells;
-use super::params::{CELLS_MAX, Question, SERIES_MAX, Steps};
+use super::distribution::distribution;
+use super::params::{Question, Steps};
 use super::store::{self, Found};
 use crate::identity::extract::Viewer;
 use crate::query::Query;
@@ -26,11 +28,12 @@ use crate::web::{ApiError, ApiResult};
         whole hours and days are read from coarser aggregates, which are kept longer than minutes. \
         Every span of the filter counts, whatever its kind; `/services` counts entry points only: ask with \
         `kind=server&kind=consumer` for these. More than 200 series, or 20,000 points of a metric in all \
-        series together, are refused. With TimescaleDB spans that arrive late appear as the aggregates are \
+        series together, are refused. `histogram` tells instead of one number how many spans lie in each of at \
+        most 40 buckets, and for no more than 2,000 points in all series together. With TimescaleDB spans that arrive late appear as the aggregates are \
         refreshed, within minutes.",
     params(
         ("metric" = Vec<String>, Query, description = "What to compute; may be repeated: rate, count, \
-            error_rate, p50, p75, p90, p95, p99, p999, avg, apdex.", example = json!(["p95"])),
+            error_rate, p50, p75, p90, p95, p99, p999, avg, apdex, histogram.", example = json!(["p95"])),
         ("service" = Option<String>, Query, description = "Only spans of this service.", max_length = 255,
             example = "checkout"),
         ("operation" = Option<String>, Query, description = "Only spans of this name.",
@@ -41,6 +44,12 @@ use crate::web::{ApiError, ApiResult};
             example = "unset"),
         ("version" = Option<String>, Query, description = "Only spans of this `service.version`.",
             max_length = 255, example = "2.1.0"),
+        ("caller" = Option<String>, Query, description = "Only calls of this service; with `callee`.",
+            max_length = 265, example = "frontend"),
+        ("callee" = Option<String>, Query, description = "Instead of spans the calls of this service, or of \
+            the node with this id, as `/dependencies` counts them: `database:postgresql/shop`. Goes with \
+            no other filter but `caller`, and with no `groupBy`; kept by the minute only.",
+            max_length = 265, example = "checkout"),
         ("groupBy" = Option<String>, Query, description = "A series for each; names with commas between: \
             service, operation, kind, status, version.", example = "operation"),
         ("step" = Option<i64>, Query, description = "Seconds, a multiple of 60; at most 1,000 steps. \
@@ -85,14 +94,14 @@ pub(in crate::query) async fn get_metrics(
     let question = Question::parse(&mut params, now_ns);
     params.finish().map_err(ApiError::invalid_fields)?;
     let now_s = now_ns.div_euclid(SECOND_NS);
-    let series = series(&query, &question, question.steps, now_s).await?;
+    let (series, histogram) = answer(&query, &question, question.steps, now_s).await?;
     let comparison = match question.compare_s {
         None => None,
         Some(seconds) => {
             let steps = question.steps.earlier(seconds);
             let window = steps.window();
-            let series = self::series(&query, &question, steps, now_s).await?;
-            Some(MetricComparison { start_time: window.start, end_time: window.end, series })
+            let (series, histogram) = answer(&query, &question, steps, now_s).await?;
+            Some(MetricComparison { start_time: window.start, end_time: window.end, series, histogram })
         }
     };
     let window = question.steps.window();
@@ -101,31 +110,39 @@ pub(in crate::query) async fn get_metrics(
         end_time: window.end,
         step_seconds: question.steps.step_s,
         series,
+        histogram,
         comparison,
     }))
 }
 
-async fn series(
+async fn answer(
     query: &Query,
     question: &Question,
     steps: Steps,
     now_s: i64,
-) -> ApiResult<Vec<MetricSeries>> {
-    let found = store::count(&query.store.pool, question, steps, query.statement_time()).await?;
-    let Found::Groups(mut groups) = found else { return Err(too_many(steps)) };
+) -> ApiResult<(Vec<MetricSeries>, Option<Distribution>)> {
+    let (pool, time) = (&query.store.pool, query.statement_time());
+    let found = match &question.filter.call {
+        Some(call) => count_calls(pool, call, steps, question.apdex_ns, time).await?,
+        None => store::count(pool, question, steps, time).await?,
+    };
+    let Found::Groups(mut groups) = found else { return Err(too_many(question)) };
     if question.groups.is_empty() && groups.is_empty() {
         groups = BTreeMap::from([(MetricLabels::default(), GroupCells::default())]);
     }
-    Ok(groups.iter().flat_map(|(labels, cells)| cells.series(labels, question, steps, now_s)).collect())
+    let histogram = question.histogram.then(|| distribution(&groups, steps));
+    let series = groups.iter().flat_map(|(labels, cells)| cells.series(labels, question, steps, now_s));
+    Ok((series.collect(), histogram))
 }
 
-fn too_many(steps: Steps) -> ApiError {
-    let most = SERIES_MAX.min(CELLS_MAX / steps.count.max(1) as usize);
+fn too_many(question: &Question) -> ApiError {
     ApiError::invalid(
         "groupBy",
         format!(
-            "gives more than {most} series, the most for {} steps: filter, or take longer steps",
-            steps.count
+            "gives more than {} series, the most for {} steps{}: filter, or take longer steps",
+            question.groups_max(),
+            question.steps.count,
+            if question.histogram { " with histograms" } else { "" },
         ),
     )
 }

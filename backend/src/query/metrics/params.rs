@@ -5,6 +5,7 @@ use spanloom_model::api::Metric;
 use spanloom_model::{SpanKind, SpanStatus};
 
 use super::store::Level;
+use crate::query::dependencies::call::Call;
 use crate::query::params::{Params, SECOND_NS, TimeRange, Window};
 use crate::query::traces::params::{OPERATION_CHARS_MAX, SERVICE_CHARS_MAX};
 
@@ -12,10 +13,16 @@ use crate::query::traces::params::{OPERATION_CHARS_MAX, SERVICE_CHARS_MAX};
 pub const POINTS_MAX: i64 = 1_000;
 
 /// Series at most, per metric.
-pub const SERIES_MAX: usize = 200;
+const SERIES_MAX: usize = 200;
 
 /// Points of all series at most, per metric.
-pub const CELLS_MAX: usize = 20_000;
+const CELLS_MAX: usize = 20_000;
+
+/// Buckets of the metric `histogram`.
+pub const BUCKETS_MAX: usize = 40;
+
+/// Counts of the metric `histogram` at most, in all series together.
+const BUCKET_CELLS_MAX: usize = 80_000;
 
 /// Steps that are chosen, in seconds; beyond a day whole days.
 const STEPS_S: [i64; 13] =
@@ -72,6 +79,8 @@ pub struct Filter {
     pub kinds: Vec<SpanKind>,
     pub status: Option<SpanStatus>,
     pub version: Option<String>,
+    /// Calls of the dependency graph instead of spans; then nothing else narrows.
+    pub call: Option<Call>,
 }
 
 /// Whole steps of the clock: a multiple of the step since the epoch, at least one.
@@ -127,6 +136,8 @@ impl Steps {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Question {
     pub metrics: Vec<Metric>,
+    /// Whether the distribution of durations is told besides.
+    pub histogram: bool,
     pub filter: Filter,
     /// Sorted, each once.
     pub groups: Vec<Group>,
@@ -140,15 +151,20 @@ impl Question {
     /// Reads all parameters; what is wrong is noted in `params`.
     pub fn parse(params: &mut Params, now_ns: i64) -> Self {
         let range = params.range(now_ns);
-        let metrics = metrics(params);
+        let (metrics, histogram) = metrics(params);
         let filter = Filter {
             service: params.text("service", SERVICE_CHARS_MAX),
             operation: params.text("operation", OPERATION_CHARS_MAX),
             kinds: kinds(params),
             status: params.parsed("status", |text| named(&STATUSES, text)),
             version: params.text("version", VERSION_CHARS_MAX),
+            call: Call::parse(params),
         };
         let groups = groups(params);
+        let spans_only = Filter { call: filter.call.clone(), ..Filter::default() } != filter;
+        if filter.call.is_some() && (spans_only || !groups.is_empty()) {
+            params.reject("callee", "goes with caller only: calls are not told apart by anything else");
+        }
         let step_s = params.parsed("step", |text| {
             let step =
                 text.parse().ok().filter(|step| *step >= 60 && step % 60 == 0 && *step <= STEP_S_MAX);
@@ -173,12 +189,21 @@ impl Question {
             ms.ok_or_else(|| "must be a positive number of milliseconds, at most an hour".to_owned())
         });
         let apdex_ns = apdex_ms.map_or(APDEX_NS_DEFAULT, |ms| ms * 1e6);
-        Self { metrics, filter, groups, steps, compare_s, apdex_ns }
+        Self { metrics, histogram, filter, groups, steps, compare_s, apdex_ns }
+    }
+
+    /// How many groups of spans are told at most.
+    pub fn groups_max(&self) -> usize {
+        let steps = self.steps.count.max(1) as usize;
+        let most = SERIES_MAX.min(CELLS_MAX / steps);
+        if self.histogram { most.min(BUCKET_CELLS_MAX / BUCKETS_MAX / steps) } else { most }
     }
 }
 
-fn metrics(params: &mut Params) -> Vec<Metric> {
-    let known = Metric::ALL.map(|metric| (metric.name(), metric));
+/// Metrics, and whether `histogram` is among them: it is no single number.
+fn metrics(params: &mut Params) -> (Vec<Metric>, bool) {
+    let known = Metric::ALL.map(|metric| (metric.name(), Some(metric)));
+    let known: Vec<_> = known.into_iter().chain([("histogram", None)]).collect();
     let mut metrics = Vec::new();
     for text in params.many("metric") {
         match named(&known, &text) {
@@ -192,7 +217,7 @@ fn metrics(params: &mut Params) -> Vec<Metric> {
     if metrics.is_empty() {
         params.reject("metric", "is missing");
     }
-    metrics
+    (metrics.iter().flatten().copied().collect(), metrics.contains(&None))
 }
 
 fn kinds(params: &mut Params) -> Vec<SpanKind> {
@@ -284,6 +309,7 @@ mod tests {
         let found = question(&[
             ("metric", "p99"),
             ("metric", "rate"),
+            ("metric", "histogram"),
             ("kind", "server"),
             ("kind", "consumer"),
             ("groupBy", "operation,service,operation"),
@@ -292,7 +318,8 @@ mod tests {
             ("apdexThresholdMs", "0.5"),
         ])
         .unwrap();
-        assert_eq!(found.metrics, [Metric::P99, Metric::Rate]);
+        assert_eq!((&found.metrics[..], found.histogram), (&[Metric::P99, Metric::Rate][..], true));
+        assert!(found.groups_max() * found.steps.count as usize * BUCKETS_MAX <= BUCKET_CELLS_MAX);
         assert_eq!(found.filter.kinds, [SpanKind::Server, SpanKind::Consumer]);
         assert_eq!(found.groups, [Group::Service, Group::Operation]);
         assert_eq!((found.steps.step_s, found.compare_s, found.apdex_ns), (3600, Some(86_400), 500_000.0));

@@ -10,7 +10,7 @@ use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, PgPool, Postgres, QueryBuilder, Row};
 
 use super::cells::{Count, GroupCells};
-use super::params::{CELLS_MAX, Filter, Group, Question, SERIES_MAX, Steps};
+use super::params::{Filter, Group, Question, Steps};
 use crate::query::store::{begin_read, operation_names, service_id, service_names};
 
 /// Where counts are read: the coarser, the fewer rows.
@@ -67,7 +67,7 @@ pub async fn count(
     let Some(ids) = resolve(&mut tx, &question.filter).await? else {
         return Ok(Found::Groups(BTreeMap::new()));
     };
-    let groups_max = SERIES_MAX.min(CELLS_MAX / steps.count.max(1) as usize);
+    let groups_max = question.groups_max();
     let mut sql = statement(question, &ids, steps);
     let mut groups = BTreeMap::<Key, GroupCells>::new();
     let mut rows = sql.build().fetch(&mut *tx);

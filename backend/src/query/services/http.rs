@@ -45,7 +45,7 @@ pub(in crate::query) fn window(params: &mut Params) -> Window {
         (status = 200, description = "Services by name.", body = ServicesResponse, example = json!({
             "services": [{
                 "name": "checkout", "count": 7200.0, "ratePerSecond": 2.0, "errorRate": 0.0125,
-                "p50Ns": 41_250_000.0, "p95Ns": 187_300_000.0, "p99Ns": 402_800_000.0
+                "meanNs": 55_100_000.0, "p50Ns": 41_250_000.0, "p95Ns": 187_300_000.0, "p99Ns": 402_800_000.0
             }],
             "startTime": "2026-11-23T11:00:00Z",
             "endTime": "2026-11-23T12:00:00Z"
@@ -89,7 +89,7 @@ pub(in crate::query) async fn list_services(
             example = json!({
                 "operations": [{
                     "name": "POST /checkout", "kind": "server", "count": 3600.0, "ratePerSecond": 1.0,
-                    "errorRate": 0.02, "p50Ns": 64_100_000.0, "p95Ns": 240_000_000.0,
+                    "errorRate": 0.02, "meanNs": 81_900_000.0, "p50Ns": 64_100_000.0, "p95Ns": 240_000_000.0,
                     "p99Ns": 511_000_000.0
                 }],
                 "startTime": "2026-11-23T11:00:00Z",

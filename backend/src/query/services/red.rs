@@ -3,20 +3,49 @@
 use spanloom_model::SpanKind;
 use spanloom_model::api::RedSummary;
 use spanloom_model::histogram::Histogram;
+use sqlx::Row as _;
+use sqlx::postgres::PgRow;
+
+/// Spans that the database has counted together.
+#[derive(Debug, Clone, Copy)]
+pub struct Part {
+    /// Which durations.
+    pub bucket: i16,
+    /// Whether their status is error.
+    pub is_error: bool,
+    /// How many.
+    pub count: f64,
+    /// Of all of them together.
+    pub duration_ns: f64,
+}
+
+impl Part {
+    /// From four columns, the first of which is column `from`: whether error, bucket, count, duration.
+    pub fn of_row(row: &PgRow, from: usize) -> sqlx::Result<Self> {
+        Ok(Self {
+            is_error: row.try_get(from)?,
+            bucket: row.try_get(from + 1)?,
+            count: row.try_get(from + 2)?,
+            duration_ns: row.try_get(from + 3)?,
+        })
+    }
+}
 
 /// Some spans that are counted together.
 #[derive(Debug, Default)]
 pub struct Red {
     histogram: Histogram,
     errors: f64,
+    duration_ns: f64,
 }
 
 impl Red {
-    /// Adds spans whose durations lie in `bucket`.
-    pub fn add(&mut self, bucket: i16, is_error: bool, count: f64) {
-        self.histogram.add(bucket, count);
-        if is_error {
-            self.errors += count;
+    /// Adds spans.
+    pub fn add(&mut self, part: Part) {
+        self.histogram.add(part.bucket, part.count);
+        self.duration_ns += part.duration_ns;
+        if part.is_error {
+            self.errors += part.count;
         }
     }
 
@@ -28,6 +57,7 @@ impl Red {
             count,
             rate_per_second: count / window_seconds.max(1.0),
             error_rate: if count > 0.0 { self.errors / count } else { 0.0 },
+            mean_ns: if count > 0.0 { self.duration_ns / count } else { 0.0 },
             p50_ns: quantile(0.50),
             p95_ns: quantile(0.95),
             p99_ns: quantile(0.99),
@@ -44,11 +74,11 @@ pub struct ServiceRed {
 
 impl ServiceRed {
     /// Adds spans of one kind.
-    pub fn add(&mut self, kind: SpanKind, bucket: i16, is_error: bool, count: f64) {
+    pub fn add(&mut self, kind: SpanKind, part: Part) {
         if matches!(kind, SpanKind::Server | SpanKind::Consumer) {
-            self.entries.get_or_insert_default().add(bucket, is_error, count);
+            self.entries.get_or_insert_default().add(part);
         }
-        self.all.add(bucket, is_error, count);
+        self.all.add(part);
     }
 
     /// What counts for the service.
@@ -64,15 +94,22 @@ mod tests {
 
     #[test]
     fn only_entry_points_count_where_there_are_any() {
+        let part = |duration_ns: i64, is_error, count: f64| Part {
+            bucket: bucket_of(duration_ns),
+            is_error,
+            count,
+            duration_ns: duration_ns as f64 * count,
+        };
         let mut service = ServiceRed::default();
-        service.add(SpanKind::Client, bucket_of(1_000_000), true, 5.0);
+        service.add(SpanKind::Client, part(1_000_000, true, 5.0));
         assert!((service.red().summary(60.0).count - 5.0).abs() < 1e-9, "a service of clients alone");
-        service.add(SpanKind::Server, bucket_of(2_000_000), false, 2.0);
-        service.add(SpanKind::Consumer, bucket_of(2_000_000), true, 1.0);
+        service.add(SpanKind::Server, part(2_000_000, false, 2.0));
+        service.add(SpanKind::Consumer, part(5_000_000, true, 1.0));
         let summary = service.red().summary(60.0);
         assert!((summary.count - 3.0).abs() < 1e-9);
         assert!((summary.rate_per_second - 0.05).abs() < 1e-9);
         assert!((summary.error_rate - 1.0 / 3.0).abs() < 1e-9);
+        assert!((summary.mean_ns - 3_000_000.0).abs() < 1e-9, "{}", summary.mean_ns);
         assert!((summary.p50_ns / 2_000_000.0 - 1.0).abs() < 0.05, "{}", summary.p50_ns);
     }
 

@@ -119,7 +119,8 @@ pub fn json_list<T: DeserializeOwned>(text: Option<&str>, what: &str) -> anyhow:
     text.map_or_else(|| Ok(Vec::new()), |text| json(text, what))
 }
 
-fn resource(row: ResourceRow) -> anyhow::Result<ApiResource> {
+/// A process as the API tells it.
+pub fn resource(row: ResourceRow) -> anyhow::Result<ApiResource> {
     Ok(ApiResource {
         service: row.service,
         attributes: json(&row.attributes, "resource attributes")?,
@@ -128,7 +129,8 @@ fn resource(row: ResourceRow) -> anyhow::Result<ApiResource> {
     })
 }
 
-fn scope(row: ScopeRow) -> anyhow::Result<ApiScope> {
+/// A library as the API tells it.
+pub fn scope(row: ScopeRow) -> anyhow::Result<ApiScope> {
     Ok(ApiScope {
         name: row.name,
         version: row.version,

@@ -24,8 +24,8 @@ use crate::web::{ApiError, ApiResult};
     tag = "traces",
     operation_id = "searchTraces",
     summary = "Search traces",
-    description = "A trace matches if one of its spans satisfies service, operation, status and all tags \
-        together; the bounds of the duration apply to the whole trace; a trace lies in the range if its \
+    description = "A trace matches if one of its spans satisfies service, operation, status, all tags and \
+        the call together; the bounds of the duration apply to the whole trace; a trace lies in the range if its \
         start does. Results are complete and in order: the newest 20 really are the newest 20. If the \
         server's time limit ends a search, `searched` tells how far it came and `nextCursor` continues \
         it. One case has a limit: if all matching spans of a trace start more than a minute after the \
@@ -44,6 +44,12 @@ use crate::web::{ApiError, ApiResult};
             example = json!(["http.response.status_code=500"])),
         ("status" = Option<String>, Query, description = "The span's status: `ok`, `error` or `unset`.",
             pattern = "^(ok|error|unset)$", example = "error"),
+        ("caller" = Option<String>, Query, description = "The span is part of a call of this service; only \
+            with `callee`.", max_length = 265, example = "frontend"),
+        ("callee" = Option<String>, Query, description = "The span is part of a call of this service, or of \
+            the node with this id, as `database:postgresql/shop`: the callee's span or, where the callee \
+            sends none, the caller's; as `/dependencies` counts calls.", max_length = 265,
+            example = "checkout"),
         ("duration" = Option<String>, Query, description = "The trace lasts at least this long: a number \
             with a unit (ns, us, ms, s, m, h), or integer microseconds.", example = "250ms"),
         ("maxDuration" = Option<String>, Query, description = "The trace lasts at most this long, in the \

@@ -5,7 +5,8 @@
 //! as the page is certain. [`assemble`] makes one trace out of its rows, [`otlp`] the spans that were
 //! sent.
 
-mod assemble;
+pub mod assemble;
+mod call_store;
 mod cursor;
 pub mod http;
 mod merge;
@@ -14,4 +15,4 @@ pub mod params;
 mod search;
 mod search_store;
 mod shared;
-mod store;
+pub mod store;

@@ -5,6 +5,7 @@ use spanloom_model::api::{FieldError, SearchOrder};
 use spanloom_model::{SpanStatus, TraceId};
 
 use super::cursor::Cursor;
+use crate::query::dependencies::call::Call;
 use crate::query::params::{Params, SECOND_NS, TimeRange, check_text, parse_duration};
 
 /// Characters of a service's name at most.
@@ -41,6 +42,8 @@ pub struct Filter {
     pub status: Option<SpanStatus>,
     /// The same span's attributes.
     pub tags: Vec<Tag>,
+    /// The same span is this call's: the callee's, or the caller's if the callee sends no spans.
+    pub call: Option<Call>,
     /// The trace's duration in nanoseconds, inclusive.
     pub duration_min_ns: Option<i64>,
     /// The trace's duration in nanoseconds, inclusive.
@@ -110,6 +113,20 @@ fn filter(params: &mut Params) -> Filter {
     let service = params.text("serviceName", SERVICE_CHARS_MAX);
     let operation = params.text("operation", OPERATION_CHARS_MAX);
     let status = params.parsed("status", parse_status);
+    let tags = tags(params);
+    let duration_min_ns = params.parsed("duration", parse_duration);
+    let duration_max_ns = params.parsed("maxDuration", parse_duration);
+    if let (Some(min), Some(max)) = (duration_min_ns, duration_max_ns)
+        && min > max
+    {
+        params.reject("maxDuration", "must not be less than duration");
+    }
+    let call = Call::parse(params);
+    Filter { trace_id, service, operation, status, tags, call, duration_min_ns, duration_max_ns }
+}
+
+/// `tag`, which may be repeated.
+pub fn tags(params: &mut Params) -> Vec<Tag> {
     let mut tags = Vec::new();
     let tag_texts = params.many("tag");
     if tag_texts.len() > TAGS_MAX {
@@ -121,14 +138,7 @@ fn filter(params: &mut Params) -> Filter {
             Err(message) => params.reject("tag", message),
         }
     }
-    let duration_min_ns = params.parsed("duration", parse_duration);
-    let duration_max_ns = params.parsed("maxDuration", parse_duration);
-    if let (Some(min), Some(max)) = (duration_min_ns, duration_max_ns)
-        && min > max
-    {
-        params.reject("maxDuration", "must not be less than duration");
-    }
-    Filter { trace_id, service, operation, status, tags, duration_min_ns, duration_max_ns }
+    tags
 }
 
 fn parse_status(text: &str) -> Result<SpanStatus, String> {
@@ -148,7 +158,8 @@ fn parse_order(text: &str) -> Result<SearchOrder, String> {
     }
 }
 
-fn parse_limit(text: &str, limit_max: u32) -> Result<u32, String> {
+/// How much may be on a page: 1 to `limit_max`.
+pub fn parse_limit(text: &str, limit_max: u32) -> Result<u32, String> {
     match text.parse::<u32>() {
         Ok(limit) if (1..=limit_max).contains(&limit) => Ok(limit),
         _ => Err(format!("must be an integer from 1 to {limit_max}")),

@@ -3,17 +3,18 @@
 use std::collections::HashMap;
 
 use futures::TryStreamExt;
-use serde_json::Value;
 use spanloom_model::SpanStatus;
 use sqlx::postgres::PgRow;
-use sqlx::{Connection, PgConnection, Postgres, QueryBuilder, Row};
+use sqlx::{PgConnection, Postgres, QueryBuilder, Row};
 use uuid::Uuid;
 
+use super::call_store::CallCondition;
 use super::cursor::Cursor;
 use super::merge::{Merged, Piece};
-use super::params::{Filter, Tag};
+use super::params::Filter;
 use crate::query::params::TimeRange;
 use crate::query::store::{service_id, time_of_us};
+use crate::query::tag_store::TagCondition;
 
 type Sql = QueryBuilder<Postgres>;
 
@@ -24,6 +25,7 @@ pub struct Conditions {
     operations: Option<Operations>,
     status: Option<SpanStatus>,
     tags: Vec<TagCondition>,
+    call: Option<CallCondition>,
 }
 
 /// All operations with one name, and the services that have them.
@@ -31,17 +33,6 @@ pub struct Conditions {
 struct Operations {
     ids: Vec<i32>,
     services: Vec<i32>,
-}
-
-/// An attribute in the span or in its process.
-#[derive(Debug, Clone)]
-struct TagCondition {
-    key: String,
-    /// The texts by which PostgreSQL may know the value.
-    values: Vec<String>,
-    /// Texts that occur in every JSON object with the attribute: looking for them is much cheaper
-    /// than parsing.
-    fragments: Vec<String>,
 }
 
 /// A moment at which a trace satisfies the conditions.
@@ -73,6 +64,12 @@ impl Conditions {
         for tag in &filter.tags {
             conditions.tags.push(TagCondition::resolve(db, tag).await?);
         }
+        if let Some(call) = &filter.call {
+            conditions.call = CallCondition::resolve(db, call).await?;
+            if conditions.call.is_none() {
+                return Ok(None);
+            }
+        }
         Ok(Some(conditions))
     }
 
@@ -84,7 +81,7 @@ impl Conditions {
     /// Whether pieces of traces cannot tell.
     pub fn need_spans(&self) -> bool {
         let by_pieces = matches!(self.status, None | Some(SpanStatus::Error));
-        !by_pieces || self.operations.is_some() || !self.tags.is_empty()
+        !by_pieces || self.operations.is_some() || !self.tags.is_empty() || self.call.is_some()
     }
 
     /// Adds the condition about a row of `traces` after `prefix`; false if there is none.
@@ -103,7 +100,7 @@ impl Conditions {
         true
     }
 
-    /// Adds ` AND ...` about a row of `spans`.
+    /// Adds ` AND ...` about a row of `spans h`.
     fn push_span(&self, sql: &mut Sql) {
         if let Some(id) = self.service {
             sql.push(" AND service_id = ").push_bind(id);
@@ -119,14 +116,10 @@ impl Conditions {
             sql.push(" AND status = ").push_bind(status.number());
         }
         for tag in &self.tags {
-            sql.push(" AND (resource_id IN (SELECT id FROM resources WHERE ");
-            if let Some(id) = self.service {
-                sql.push("service_id = ").push_bind(id).push(" AND ");
-            }
-            tag.push(sql);
-            sql.push(") OR ");
-            tag.push(sql);
-            sql.push(")");
+            tag.push_here_or_in_resource(sql, self.service.as_slice());
+        }
+        if let Some(call) = &self.call {
+            call.push(sql);
         }
     }
 }
@@ -141,59 +134,6 @@ async fn operations(db: &mut PgConnection, name: &str, service: Option<i32>) -> 
     .await?;
     let column = |index| rows.iter().map(|row| row.try_get(index)).collect::<sqlx::Result<Vec<i32>>>();
     Ok(Operations { ids: column(0)?, services: column(1)? })
-}
-
-impl TagCondition {
-    async fn resolve(db: &mut PgConnection, tag: &Tag) -> sqlx::Result<Self> {
-        let mut values = vec![tag.value.clone()];
-        let mut fragments = vec![format!("{}:", Value::from(tag.key.as_str()))];
-        if has_other_spelling(&tag.value) {
-            // 1e21 and [1,2] are spelled differently by PostgreSQL: let it tell.
-            let mut savepoint = db.begin().await?;
-            let spelling = sqlx::query_scalar("SELECT $1::jsonb #>> '{}'").bind(&tag.value);
-            match spelling.fetch_one(&mut *savepoint).await {
-                Ok(spelling) => {
-                    savepoint.commit().await?;
-                    values.push(spelling);
-                }
-                // A number beyond what jsonb holds (1e-99999) is stored nowhere.
-                Err(sqlx::Error::Database(error)) if error.code().is_some_and(|c| c.starts_with("22")) => {
-                    savepoint.rollback().await?;
-                }
-                Err(error) => return Err(error),
-            }
-        } else {
-            let quoted = Value::from(tag.value.as_str()).to_string();
-            fragments.push(quoted[1..quoted.len() - 1].to_owned());
-            // The escapes of doubles and bytes, see `AttrValue`, as PostgreSQL prints them.
-            values.extend(["$double", "$bytes"].map(|escape| format!("{{\"{escape}\": {quoted}}}")));
-        }
-        Ok(Self { key: tag.key.clone(), values, fragments })
-    }
-
-    /// Adds a condition about the column `attributes`.
-    fn push(&self, sql: &mut Sql) {
-        sql.push("CASE WHEN ");
-        for (index, fragment) in self.fragments.iter().enumerate() {
-            sql.push(if index > 0 { " AND " } else { "" });
-            sql.push("strpos(attributes, ").push_bind(fragment.clone()).push(") > 0");
-        }
-        sql.push(" THEN (attributes::jsonb ->> ").push_bind(self.key.clone());
-        sql.push(") = ANY(").push_bind(self.values.clone()).push(") ELSE false END");
-    }
-}
-
-/// Whether PostgreSQL may print the value differently from how it is typed.
-fn has_other_spelling(value: &str) -> bool {
-    // What jsonb cannot hold is stored nowhere.
-    if value.contains("\\u0000") {
-        return false;
-    }
-    match serde_json::from_str::<Value>(value) {
-        Ok(Value::Array(_) | Value::Object(_)) => true,
-        Ok(Value::Number(_)) => value.contains(['e', 'E']),
-        _ => false,
-    }
 }
 
 fn hit(row: &PgRow) -> sqlx::Result<Hit> {
@@ -306,7 +246,7 @@ pub async fn matching(
     start_us: i64,
     end_us: i64,
 ) -> sqlx::Result<Vec<Uuid>> {
-    let mut sql = Sql::new("SELECT DISTINCT trace_id FROM spans WHERE trace_id = ANY(");
+    let mut sql = Sql::new("SELECT DISTINCT trace_id FROM spans h WHERE trace_id = ANY(");
     sql.push_bind(trace_ids.to_vec()).push(") AND start_time >= ").push_bind(time_of_us(start_us));
     sql.push(" AND start_time <= ").push_bind(time_of_us(end_us));
     conditions.push_span(&mut sql);
@@ -433,7 +373,7 @@ pub async fn longest(
         sql.push_bind(Uuid::from_u128(cursor.trace_id.get())).push(")");
     }
     if conditions.need_spans() {
-        sql.push(" AND trace_id IN (SELECT trace_id FROM spans WHERE start_time >= ").push_bind(start);
+        sql.push(" AND trace_id IN (SELECT trace_id FROM spans h WHERE start_time >= ").push_bind(start);
         sql.push(
             " AND start_time <= (SELECT timestamptz 'epoch' + (max(end_ns) / 1000 + 1) * interval '1 us'
                                  FROM merged)",

@@ -187,7 +187,8 @@ fn bits(count: Option<i32>) -> u32 {
     count.unwrap_or_default().cast_unsigned()
 }
 
-async fn resources(db: &mut PgConnection, ids: &[i32]) -> sqlx::Result<HashMap<i32, ResourceRow>> {
+/// Processes by id.
+pub async fn resources(db: &mut PgConnection, ids: &[i32]) -> sqlx::Result<HashMap<i32, ResourceRow>> {
     let rows = sqlx::query(
         "SELECT id, service_id, attributes, dropped_attributes_count, schema_url
          FROM resources WHERE id = ANY($1)",
@@ -210,7 +211,8 @@ async fn resources(db: &mut PgConnection, ids: &[i32]) -> sqlx::Result<HashMap<i
         .collect()
 }
 
-async fn scopes(db: &mut PgConnection, ids: &[i32]) -> sqlx::Result<HashMap<i32, ScopeRow>> {
+/// Libraries by id.
+pub async fn scopes(db: &mut PgConnection, ids: &[i32]) -> sqlx::Result<HashMap<i32, ScopeRow>> {
     let rows = sqlx::query(
         "SELECT id, name, version, attributes, dropped_attributes_count, schema_url
          FROM scopes WHERE id = ANY($1)",

@@ -12,6 +12,8 @@ use serde::{Deserialize, Serialize};
 pub enum Signal {
     /// Spans and what finds them.
     Traces,
+    /// Log records.
+    Logs,
     /// Metrics by minute.
     Metrics,
     /// Metrics by hour and day.
@@ -19,8 +21,12 @@ pub enum Signal {
 }
 
 /// Every signal with its name and the days that it is kept unless configured.
-const SIGNALS: [(Signal, &str, u32); 3] =
-    [(Signal::Traces, "traces", 7), (Signal::Metrics, "metrics", 7), (Signal::Rollups, "rollups", 400)];
+const SIGNALS: [(Signal, &str, u32); 4] = [
+    (Signal::Traces, "traces", 7),
+    (Signal::Logs, "logs", 7),
+    (Signal::Metrics, "metrics", 7),
+    (Signal::Rollups, "rollups", 400),
+];
 
 impl Signal {
     /// All signals, those that give way first at the front.
@@ -43,7 +49,7 @@ impl Signal {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SignalLimits {
-    /// Days. For traces also how old a span may be to be accepted.
+    /// Days. For traces and logs also how old a span or a log record may be to be accepted.
     pub days: u32,
     /// Bytes on disk, indexes included; without it only the age counts.
     pub bytes_max: Option<u64>,

@@ -1,126 +1,27 @@
 //! The bytes of an `ExportTraceServiceRequest` straight into spans, in one pass, without the
 //! messages in between.
-//!
-//! As protobuf asks, of a repeated singular field the last value stays and messages are merged.
-//! `EntityRef`s of a resource have no place in the model and are passed over unread.
 
 use std::sync::Arc;
 
-use spanloom_model::{
-    AttrValue, Attributes, Event, Key, Link, Resource, Scope, Span, SpanKind, SpanStatus,
-};
+use spanloom_model::{Event, Link, Resource, Scope, Span, SpanKind, SpanStatus};
 
+use super::common::{Decoder, Item, Result, text};
 use crate::protobuf::{DecodeError, Reader};
-use crate::{Decoded, RawIds, Rejection, TimeBounds, clean, clean_key};
-
-/// A span with less on the wire has no ids and no times, and is rejected.
-const SPAN_BYTES_MIN: usize = 48;
-
-type Result<T> = std::result::Result<T, DecodeError>;
+use crate::{Decoded, RawIds, Rejection, TimeBounds};
 
 /// Reads a request. Fails if it is not protobuf; spans that cannot be kept are counted.
-pub fn decode(body: &[u8], bounds: TimeBounds) -> Result<Decoded> {
-    let mut decoder = Decoder { bounds, entries: Vec::new(), out: Decoded::default() };
-    let mut reader = Reader::new(body);
-    while let Some(key) = reader.next_key()? {
-        match key.field() {
-            1 => decoder.resource_spans(reader.message(key)?)?,
-            _ => reader.skip(key)?,
-        }
-    }
-    Ok(decoder.out)
+pub fn decode(body: &[u8], bounds: TimeBounds) -> std::result::Result<Decoded, DecodeError> {
+    let Decoder { items, rejected, .. } = Decoder::<Span>::read(body, bounds)?;
+    Ok(Decoded { spans: items, rejected })
 }
 
-struct Decoder {
-    bounds: TimeBounds,
-    /// Attributes that are being read, those of a nested message after those of the outer one:
-    /// each list is then allocated once, in its final size.
-    entries: Vec<(Key, AttrValue)>,
-    out: Decoded,
-}
+impl Item for Span {
+    /// A span with less on the wire has no ids and no times, and is rejected.
+    const BYTES_MIN: usize = 48;
+    type Limits = TimeBounds;
 
-impl Decoder {
-    /// Reads the fields twice: the resource may come after the spans that need it. Passing over a
-    /// message costs next to nothing.
-    fn resource_spans(&mut self, mut reader: Reader) -> Result<()> {
-        let mut again = reader.clone();
-        let mut resource = Resource::default();
-        while let Some(key) = reader.next_key()? {
-            match key.field() {
-                1 => self.resource(reader.message(key)?, &mut resource)?,
-                3 => resource.schema_url = text(reader.text(key)?),
-                _ => reader.skip(key)?,
-            }
-        }
-        resource.attributes = self.take_attributes(0);
-        let resource = Arc::new(resource);
-        while let Some(key) = again.next_key()? {
-            match key.field() {
-                2 => self.scope_spans(again.message(key)?, &resource)?,
-                _ => again.skip(key)?,
-            }
-        }
-        Ok(())
-    }
-
-    fn resource(&mut self, mut reader: Reader, resource: &mut Resource) -> Result<()> {
-        while let Some(key) = reader.next_key()? {
-            match key.field() {
-                1 => self.key_value(reader.message(key)?)?,
-                2 => resource.dropped_attributes_count = reader.varint(key)? as u32,
-                3 => _ = reader.message(key)?,
-                _ => reader.skip(key)?,
-            }
-        }
-        Ok(())
-    }
-
-    fn scope_spans(&mut self, mut reader: Reader, resource: &Arc<Resource>) -> Result<()> {
-        let mut again = reader.clone();
-        let mut scope = Scope::default();
-        let mut spans = 0;
-        let spans_max = reader.len() / SPAN_BYTES_MIN;
-        while let Some(key) = reader.next_key()? {
-            match key.field() {
-                1 => self.scope(reader.message(key)?, &mut scope)?,
-                2 => {
-                    spans += 1;
-                    reader.skip(key)?;
-                }
-                3 => scope.schema_url = text(reader.text(key)?),
-                _ => reader.skip(key)?,
-            }
-        }
-        scope.attributes = self.take_attributes(0);
-        let scope = Arc::new(scope);
-        self.out.spans.reserve(spans.min(spans_max));
-        while let Some(key) = again.next_key()? {
-            match key.field() {
-                2 => match self.span(again.message(key)?, resource, &scope)? {
-                    Ok(span) => self.out.spans.push(span),
-                    Err(rejection) => self.out.rejected.add(rejection),
-                },
-                _ => again.skip(key)?,
-            }
-        }
-        Ok(())
-    }
-
-    fn scope(&mut self, mut reader: Reader, scope: &mut Scope) -> Result<()> {
-        while let Some(key) = reader.next_key()? {
-            match key.field() {
-                1 => scope.name = text(reader.text(key)?),
-                2 => scope.version = text(reader.text(key)?),
-                3 => self.key_value(reader.message(key)?)?,
-                4 => scope.dropped_attributes_count = reader.varint(key)? as u32,
-                _ => reader.skip(key)?,
-            }
-        }
-        Ok(())
-    }
-
-    fn span(
-        &mut self,
+    fn read(
+        decoder: &mut Decoder<Self>,
         mut reader: Reader,
         resource: &Arc<Resource>,
         scope: &Arc<Scope>,
@@ -142,11 +43,11 @@ impl Decoder {
                 6 => kind = reader.varint(key)? as i32,
                 7 => start_ns = reader.fixed64(key)?,
                 8 => end_ns = reader.fixed64(key)?,
-                9 => self.key_value(reader.message(key)?)?,
+                9 => decoder.key_value(reader.message(key)?)?,
                 10 => dropped_attributes = reader.varint(key)? as u32,
-                11 => events.push(self.event(reader.message(key)?)?),
+                11 => events.push(decoder.event(reader.message(key)?)?),
                 12 => dropped_events = reader.varint(key)? as u32,
-                13 => match self.link(reader.message(key)?)? {
+                13 => match decoder.link(reader.message(key)?)? {
                     Some(link) => links.push(link),
                     None => broken_links += 1,
                 },
@@ -156,8 +57,8 @@ impl Decoder {
                 _ => reader.skip(key)?,
             }
         }
-        let attributes = self.take_attributes(0);
-        let checked = ids.check().and_then(|ids| Ok((ids, self.bounds.check(start_ns, end_ns)?)));
+        let attributes = decoder.take_attributes(0);
+        let checked = ids.check().and_then(|ids| Ok((ids, decoder.limits.check(start_ns, end_ns)?)));
         let ((trace_id, span_id, parent_span_id), (start_ns, duration_ns)) = match checked {
             Ok(checked) => checked,
             Err(rejection) => return Ok(Err(rejection)),
@@ -184,7 +85,9 @@ impl Decoder {
             scope: Arc::clone(scope),
         }))
     }
+}
 
+impl Decoder<Span> {
     fn event(&mut self, mut reader: Reader) -> Result<Event> {
         let start = self.entries.len();
         let (mut time_ns, mut name, mut dropped) = (0, "", 0);
@@ -231,103 +134,6 @@ impl Decoder {
             flags,
         }))
     }
-
-    /// Puts it after the attributes that are being read.
-    fn key_value(&mut self, mut reader: Reader) -> Result<()> {
-        let start = self.entries.len();
-        let (mut name, mut value) = ("", AttrValue::Null);
-        while let Some(key) = reader.next_key()? {
-            match key.field() {
-                1 => name = reader.text(key)?,
-                2 => self.any_value(reader.message(key)?, &mut value, start)?,
-                // The index into a string table belongs to the profiling signal.
-                3 => _ = reader.varint(key)?,
-                _ => reader.skip(key)?,
-            }
-        }
-        let value = self.finish(value, start);
-        self.entries.push((clean_key(name), value));
-        Ok(())
-    }
-
-    /// Takes the attributes read since there were `start`.
-    fn take_attributes(&mut self, start: usize) -> Attributes {
-        Attributes::from_tail(&mut self.entries, start)
-    }
-
-    /// Merges what is sent into `value`. The reader bounds the recursion.
-    ///
-    /// A map may be sent in many parts. Its entries stay after the first `start` ones until
-    /// [`Self::finish`], and `value` is an empty map so long.
-    fn any_value(&mut self, mut reader: Reader, value: &mut AttrValue, start: usize) -> Result<()> {
-        while let Some(key) = reader.next_key()? {
-            let sent = match key.field() {
-                1 => AttrValue::String(text(reader.text(key)?)),
-                2 => AttrValue::Bool(reader.varint(key)? != 0),
-                3 => AttrValue::Int(reader.varint(key)?.cast_signed()),
-                4 => AttrValue::Double(f64::from_bits(reader.fixed64(key)?)),
-                5 => {
-                    let earlier = match value {
-                        AttrValue::Array(earlier) => std::mem::take(earlier),
-                        _ => Vec::new(),
-                    };
-                    AttrValue::Array(self.array(reader.message(key)?, earlier)?)
-                }
-                6 => {
-                    self.key_value_list(reader.message(key)?)?;
-                    *value = AttrValue::Map(Attributes::default());
-                    continue;
-                }
-                7 => AttrValue::Bytes(reader.bytes(key)?.to_vec()),
-                // An index into the profiling signal's string table: absent here.
-                8 => {
-                    reader.varint(key)?;
-                    AttrValue::Null
-                }
-                _ => {
-                    reader.skip(key)?;
-                    continue;
-                }
-            };
-            // One value replaces another, be it a map.
-            self.entries.truncate(start);
-            *value = sent;
-        }
-        Ok(())
-    }
-
-    /// The value once all of it is read.
-    fn finish(&mut self, value: AttrValue, start: usize) -> AttrValue {
-        match value {
-            AttrValue::Map(_) => AttrValue::Map(self.take_attributes(start)),
-            value => value,
-        }
-    }
-
-    fn array(&mut self, mut reader: Reader, mut values: Vec<AttrValue>) -> Result<Vec<AttrValue>> {
-        let start = self.entries.len();
-        while let Some(key) = reader.next_key()? {
-            match key.field() {
-                1 => {
-                    let mut value = AttrValue::Null;
-                    self.any_value(reader.message(key)?, &mut value, start)?;
-                    values.push(self.finish(value, start));
-                }
-                _ => reader.skip(key)?,
-            }
-        }
-        Ok(values)
-    }
-
-    fn key_value_list(&mut self, mut reader: Reader) -> Result<()> {
-        while let Some(key) = reader.next_key()? {
-            match key.field() {
-                1 => self.key_value(reader.message(key)?)?,
-                _ => reader.skip(key)?,
-            }
-        }
-        Ok(())
-    }
 }
 
 fn read_status<'a>(mut reader: Reader<'a>, code: &mut i32, message: &mut &'a str) -> Result<()> {
@@ -339,8 +145,4 @@ fn read_status<'a>(mut reader: Reader<'a>, code: &mut i32, message: &mut &'a str
         }
     }
     Ok(())
-}
-
-fn text(text: &str) -> String {
-    clean(text.to_owned())
 }

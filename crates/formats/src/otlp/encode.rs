@@ -13,15 +13,15 @@ pub(crate) const VALUE_DEPTH_MAX: usize = 24;
 const SPAN_BYTES: usize = 512;
 
 /// What the length of a message is likely to need, in bytes.
-const SHORT: usize = 1;
-const MEDIUM: usize = 2;
-const LONG: usize = 3;
+pub(super) const SHORT: usize = 1;
+pub(super) const MEDIUM: usize = 2;
+pub(super) const LONG: usize = 3;
 
 /// Writes spans grouped by resource and scope. [`super::decode`] gives the same spans, those of a
 /// group in their order. Times before 1970 become 1970.
 pub fn encode<'a>(spans: impl IntoIterator<Item = &'a Span>) -> Vec<u8> {
     let groups = group(spans);
-    let count: usize = groups.iter().flat_map(|group| &group.scopes).map(|scope| scope.spans.len()).sum();
+    let count: usize = groups.iter().flat_map(|group| &group.scopes).map(|scope| scope.items.len()).sum();
     let mut writer = Writer::with_capacity(count * SPAN_BYTES);
     for resource in &groups {
         writer.message(1, LONG, |writer| {
@@ -29,7 +29,7 @@ pub fn encode<'a>(spans: impl IntoIterator<Item = &'a Span>) -> Vec<u8> {
             for scope in &resource.scopes {
                 writer.message(2, LONG, |writer| {
                     writer.bytes(1, &scope.message);
-                    for span in &scope.spans {
+                    for span in &scope.items {
                         writer.message(2, MEDIUM, |writer| write_span(writer, span));
                     }
                     text(writer, 3, &scope.scope.schema_url);
@@ -110,7 +110,7 @@ fn write_link(writer: &mut Writer, link: &Link) {
     }
 }
 
-fn attributes(writer: &mut Writer, field: u32, attributes: &Attributes, depth_left: usize) {
+pub(super) fn attributes(writer: &mut Writer, field: u32, attributes: &Attributes, depth_left: usize) {
     for (key, value) in attributes.iter() {
         writer.message(field, SHORT, |writer| {
             text(writer, 1, key);
@@ -123,7 +123,7 @@ fn attributes(writer: &mut Writer, field: u32, attributes: &Attributes, depth_le
 
 /// The fields of an `AnyValue`. They are written even if they hold the default: which one is there
 /// tells the type.
-fn any_value(writer: &mut Writer, value: &AttrValue, depth_left: usize) {
+pub(super) fn any_value(writer: &mut Writer, value: &AttrValue, depth_left: usize) {
     match value {
         AttrValue::Null => {}
         AttrValue::String(text) => writer.bytes(1, text.as_bytes()),
@@ -145,18 +145,18 @@ fn any_value(writer: &mut Writer, value: &AttrValue, depth_left: usize) {
     }
 }
 
-fn text(writer: &mut Writer, field: u32, text: &str) {
+pub(super) fn text(writer: &mut Writer, field: u32, text: &str) {
     if !text.is_empty() {
         writer.bytes(field, text.as_bytes());
     }
 }
 
-fn number(writer: &mut Writer, field: u32, number: u32) {
+pub(super) fn number(writer: &mut Writer, field: u32, number: u32) {
     if number != 0 {
         writer.varint(field, number.into());
     }
 }
 
-fn time(ns: i64) -> u64 {
+pub(super) fn time(ns: i64) -> u64 {
     u64::try_from(ns).unwrap_or(0)
 }

@@ -1,44 +1,46 @@
-//! Spans by what they have in common, as OTLP sends them.
+//! Spans or log records by what they have in common, as OTLP sends them.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use spanloom_model::{Resource, Scope, Span};
+use spanloom_model::{Produced, Resource, Scope};
 
 use super::encode::{resource_message, scope_message};
 
-/// The spans of one process.
-pub(crate) struct ResourceGroup<'a> {
+/// What one process produced.
+pub(crate) struct ResourceGroup<'a, T> {
     pub resource: &'a Resource,
     /// The same as an OTLP message.
     pub message: Vec<u8>,
-    pub scopes: Vec<ScopeGroup<'a>>,
+    pub scopes: Vec<ScopeGroup<'a, T>>,
 }
 
-/// Those of them that one library made.
-pub(crate) struct ScopeGroup<'a> {
+/// The part of it that one library made.
+pub(crate) struct ScopeGroup<'a, T> {
     pub scope: &'a Scope,
     /// The same as an OTLP message.
     pub message: Vec<u8>,
-    pub spans: Vec<&'a Span>,
+    pub items: Vec<&'a T>,
 }
 
-/// Groups the spans; what comes first stays first.
-pub(crate) fn group<'a>(spans: impl IntoIterator<Item = &'a Span>) -> Vec<ResourceGroup<'a>> {
-    let mut groups: Vec<ResourceGroup> = Vec::new();
+/// Groups the items; what comes first stays first.
+pub(crate) fn group<'a, T: Produced + 'a>(
+    items: impl IntoIterator<Item = &'a T>,
+) -> Vec<ResourceGroup<'a, T>> {
+    let mut groups: Vec<ResourceGroup<T>> = Vec::new();
     let mut known = Known::default();
     let mut last = None;
-    for span in spans {
-        let pointers = (Arc::as_ptr(&span.resource), Arc::as_ptr(&span.scope));
+    for item in items {
+        let pointers = (Arc::as_ptr(item.resource()), Arc::as_ptr(item.scope()));
         let (resource, scope) = match last {
             Some((same, place)) if same == pointers => place,
             _ => *known
                 .pointers
                 .entry(pointers)
-                .or_insert_with(|| place(span, &mut groups, &mut known.resources, &mut known.scopes)),
+                .or_insert_with(|| place(item, &mut groups, &mut known.resources, &mut known.scopes)),
         };
         last = Some((pointers, (resource, scope)));
-        groups[resource].scopes[scope].spans.push(span);
+        groups[resource].scopes[scope].items.push(item);
     }
     groups
 }
@@ -58,26 +60,26 @@ struct Known<'a> {
     scopes: HashMap<(usize, Content<'a>), usize>,
 }
 
-fn place<'a>(
-    span: &'a Span,
-    groups: &mut Vec<ResourceGroup<'a>>,
+fn place<'a, T: Produced>(
+    item: &'a T,
+    groups: &mut Vec<ResourceGroup<'a, T>>,
     resources: &mut HashMap<Content<'a>, usize>,
     scopes: &mut HashMap<(usize, Content<'a>), usize>,
 ) -> Place {
-    let message = resource_message(&span.resource);
-    let resource = *resources.entry((message, &span.resource.schema_url)).or_insert_with_key(|content| {
+    let message = resource_message(item.resource());
+    let resource = *resources.entry((message, &item.resource().schema_url)).or_insert_with_key(|content| {
         groups.push(ResourceGroup {
-            resource: &span.resource,
+            resource: item.resource(),
             message: content.0.clone(),
             scopes: Vec::new(),
         });
         groups.len() - 1
     });
-    let message = scope_message(&span.scope);
-    let scope = scopes.entry((resource, (message, &span.scope.schema_url)));
+    let message = scope_message(item.scope());
+    let scope = scopes.entry((resource, (message, &item.scope().schema_url)));
     let scope = *scope.or_insert_with_key(|(_, content)| {
         let scopes = &mut groups[resource].scopes;
-        scopes.push(ScopeGroup { scope: &span.scope, message: content.0.clone(), spans: Vec::new() });
+        scopes.push(ScopeGroup { scope: item.scope(), message: content.0.clone(), items: Vec::new() });
         scopes.len() - 1
     });
     (resource, scope)

@@ -34,7 +34,7 @@ pub fn decode(body: &[u8], bounds: TimeBounds) -> Result<Decoded, serde_json::Er
     Ok(decoded)
 }
 
-fn resource(sent: Option<message::Resource>, schema_url: String) -> Resource {
+pub(super) fn resource(sent: Option<message::Resource>, schema_url: String) -> Resource {
     let mut resource = Resource { schema_url: clean(schema_url), ..Resource::default() };
     if let Some(sent) = sent {
         resource.attributes = attributes(sent.attributes);
@@ -43,7 +43,7 @@ fn resource(sent: Option<message::Resource>, schema_url: String) -> Resource {
     resource
 }
 
-fn scope(sent: Option<message::Scope>, schema_url: String) -> Scope {
+pub(super) fn scope(sent: Option<message::Scope>, schema_url: String) -> Scope {
     let schema_url = clean(schema_url);
     let Some(sent) = sent else { return Scope { schema_url, ..Scope::default() } };
     Scope {
@@ -114,7 +114,7 @@ fn link(sent: message::Link) -> Option<Link> {
     })
 }
 
-fn attributes(entries: Vec<KeyValue>) -> Attributes {
+pub(super) fn attributes(entries: Vec<KeyValue>) -> Attributes {
     let entries = entries.into_iter();
     Attributes::from_keyed(
         entries
@@ -124,7 +124,7 @@ fn attributes(entries: Vec<KeyValue>) -> Attributes {
 }
 
 /// The JSON parser bounds the recursion at 128 levels.
-fn any_value(sent: AnyValue) -> AttrValue {
+pub(super) fn any_value(sent: AnyValue) -> AttrValue {
     if let Some(text) = sent.string_value {
         AttrValue::String(clean(text))
     } else if let Some(truth) = sent.bool_value {

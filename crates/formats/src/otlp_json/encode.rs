@@ -152,8 +152,8 @@ fn spans<S: Serializer>(spans: &[&Span], serializer: S) -> Result<S::Ok, S::Erro
     serializer.collect_seq(spans.iter().map(|span| SpanMessage::from(*span)))
 }
 
-impl<'a> From<&'a ResourceGroup<'a>> for ResourceSpans<'a> {
-    fn from(group: &'a ResourceGroup<'a>) -> Self {
+impl<'a> From<&'a ResourceGroup<'a, Span>> for ResourceSpans<'a> {
+    fn from(group: &'a ResourceGroup<'a, Span>) -> Self {
         let resource = group.resource;
         Self {
             resource: Resource {
@@ -166,8 +166,8 @@ impl<'a> From<&'a ResourceGroup<'a>> for ResourceSpans<'a> {
     }
 }
 
-impl<'a> From<&'a ScopeGroup<'a>> for ScopeSpans<'a> {
-    fn from(group: &'a ScopeGroup<'a>) -> Self {
+impl<'a> From<&'a ScopeGroup<'a, Span>> for ScopeSpans<'a> {
+    fn from(group: &'a ScopeGroup<'a, Span>) -> Self {
         let scope = group.scope;
         Self {
             scope: Scope {
@@ -176,7 +176,7 @@ impl<'a> From<&'a ScopeGroup<'a>> for ScopeSpans<'a> {
                 attributes: KeyValues::new(&scope.attributes),
                 dropped_attributes_count: scope.dropped_attributes_count,
             },
-            spans: &group.spans,
+            spans: &group.items,
             schema_url: &scope.schema_url,
         }
     }

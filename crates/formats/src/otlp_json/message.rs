@@ -4,14 +4,14 @@ use serde::de::{Error as _, Unexpected};
 use serde::{Deserialize, Deserializer};
 
 /// `null` stands for the default everywhere.
-fn nullable<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
+pub fn nullable<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
     deserializer: D,
 ) -> Result<T, D::Error> {
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
 /// The same for lists, whose elements may be `null` too.
-fn list<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
+pub fn list<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
     let items: Option<Vec<Option<T>>> = Option::deserialize(deserializer)?;
     Ok(items.into_iter().flatten().flatten().collect())
 }
@@ -24,7 +24,7 @@ pub enum NumberOrText<T> {
     Text(String),
 }
 
-fn number<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+pub fn number<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,
     T: Deserialize<'de> + Default + std::str::FromStr,
@@ -52,7 +52,7 @@ const KINDS: [&str; 6] = [
 const STATUS_CODES: [&str; 3] = ["STATUS_CODE_UNSET", "STATUS_CODE_OK", "STATUS_CODE_ERROR"];
 
 /// An enum as a number, or as its protobuf name.
-fn enumeration<'de, D: Deserializer<'de>>(deserializer: D, names: &[&str]) -> Result<i32, D::Error> {
+pub fn enumeration<'de, D: Deserializer<'de>>(deserializer: D, names: &[&str]) -> Result<i32, D::Error> {
     Ok(match Option::deserialize(deserializer)? {
         None => 0,
         Some(NumberOrText::Number(number)) => number,
@@ -73,7 +73,7 @@ fn status_code<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i32, D::Err
 
 /// Hexadecimal bytes. What is no hexadecimal becomes a single byte, a length that no id has: the
 /// span is then rejected alone and does not fail the request.
-fn id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+pub fn id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
     let text: Option<String> = Option::deserialize(deserializer)?;
     Ok(hex::decode(text.unwrap_or_default()).unwrap_or_else(|_| vec![0xff]))
 }

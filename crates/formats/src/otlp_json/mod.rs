@@ -7,7 +7,9 @@
 
 mod decode;
 mod encode;
+mod logs;
 mod message;
 
 pub use decode::decode;
 pub use encode::encode;
+pub use logs::decode_logs;

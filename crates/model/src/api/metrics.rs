@@ -106,6 +106,31 @@ pub struct MetricSeries {
     pub points: Vec<Option<f64>>,
 }
 
+/// How the durations of one group of spans are distributed over time.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct DistributionSeries {
+    /// What the spans have in common.
+    pub labels: MetricLabels,
+    /// For each step the spans in each bucket; an empty list for a step without spans.
+    pub points: Vec<Vec<f64>>,
+}
+
+/// The metric `histogram`: durations by bucket.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct Distribution {
+    /// Upper bounds of the buckets in nanoseconds, exclusive, ascending, each the same multiple of the one
+    /// before; at most 40, the same for all series. Empty without spans.
+    pub buckets: Vec<f64>,
+    /// Lower bound of the first bucket in nanoseconds.
+    pub lowest_ns: f64,
+    /// By labels, as the other metrics.
+    pub series: Vec<DistributionSeries>,
+}
+
 /// The same metrics over the same length of time, earlier.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -117,6 +142,9 @@ pub struct MetricComparison {
     pub end_time: DateTime<Utc>,
     /// The series; the n-th step is compared with the n-th.
     pub series: Vec<MetricSeries>,
+    /// The metric `histogram`, if it was asked for; its buckets may be others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub histogram: Option<Distribution>,
 }
 
 /// Metrics over time.
@@ -133,6 +161,9 @@ pub struct MetricsResponse {
     /// By labels, then in the order in which the metrics were asked for. Without `groupBy` there is
     /// one for each metric even without spans.
     pub series: Vec<MetricSeries>,
+    /// The metric `histogram`, if it was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub histogram: Option<Distribution>,
     /// The earlier range, if it was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comparison: Option<MetricComparison>,

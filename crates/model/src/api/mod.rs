@@ -5,7 +5,9 @@
 
 mod custom_metrics;
 mod dependencies;
+mod errors;
 mod identity;
+mod logs;
 mod metrics;
 mod problem;
 mod sampling;
@@ -23,11 +25,20 @@ pub use dependencies::{
     DependenciesResponse, DependencyEdge, DependencyGraph, DependencyImpact, DependencyImpactResponse,
     DependencyKind, DependencyNode, DependencyNodeType, DependencyPathsResponse,
 };
+pub use errors::{
+    ERROR_GROUPS_CHANGED_MAX, ErrorChange, ErrorDetail, ErrorEvent, ErrorEventKind, ErrorGroup, ErrorOrder,
+    ErrorSample, ErrorShare, ErrorState, ErrorsChange, ErrorsChanged, ErrorsResponse,
+};
 pub use identity::{
     ApiKey, ApiKeyCreated, ApiKeyRequest, KeyScope, LoginRequest, PasswordChange, Role, Session, User,
     UserChange, UserRequest,
 };
-pub use metrics::{Metric, MetricComparison, MetricLabels, MetricSeries, MetricsResponse};
+pub use logs::{
+    LogBucket, LogCounts, LogEntry, LogHistogram, LogLink, LogLinkRequest, LogsResponse, TraceLogsResponse,
+};
+pub use metrics::{
+    Distribution, DistributionSeries, Metric, MetricComparison, MetricLabels, MetricSeries, MetricsResponse,
+};
 pub use problem::{FieldError, Problem};
 pub use sampling::{
     CompositePart, HeadSampling, HeadService, KeptCount, PolicyDryRun, SamplingChange, SamplingDryRun,

@@ -14,6 +14,8 @@ pub struct RedSummary {
     pub rate_per_second: f64,
     /// Share of spans with status error, 0 to 1.
     pub error_rate: f64,
+    /// Mean duration in nanoseconds, exact. Times `count` it is the time of all spans together.
+    pub mean_ns: f64,
     /// Median duration in nanoseconds, within 2.5%.
     pub p50_ns: f64,
     /// 95th percentile of the duration in nanoseconds, within 2.5%.

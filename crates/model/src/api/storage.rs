@@ -56,7 +56,7 @@ pub struct StorageGrowth {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct StorageSignal {
-    /// As in `[storage.retention]`: `traces`, `metrics` (by minute), `rollups` (by hour and day).
+    /// As in `[storage.retention]`: `traces`, `logs`, `metrics` (by minute), `rollups` (by hour and day).
     #[cfg_attr(feature = "openapi", schema(example = "traces"))]
     pub name: String,
     /// On disk, indexes included.

@@ -7,8 +7,8 @@ use crate::state::query::Query;
 use crate::state::time_range::Window;
 
 /// The parameters of the page's URL that belong to the search.
-pub const PARAMETERS: [&str; 9] =
-    ["service", "operation", "tag", "min", "max", "status", "order", "limit", "sort"];
+pub const PARAMETERS: [&str; 11] =
+    ["service", "operation", "tag", "caller", "callee", "min", "max", "status", "order", "limit", "sort"];
 
 /// How many results a page of the list may have.
 pub const LIMITS: [u32; 5] = [20, 50, 100, 200, 500];
@@ -24,6 +24,10 @@ pub struct Filter {
     pub operation: String,
     /// `key=value` of the same span.
     pub tags: Vec<String>,
+    /// The calling service of a call that the same span belongs to; only with a callee.
+    pub caller: String,
+    /// The service that is called, or the id of another node of the service map.
+    pub callee: String,
     /// The trace lasts at least so long, as typed: `250ms`.
     pub min: String,
     /// The trace lasts at most so long, as typed.
@@ -46,6 +50,8 @@ impl Filter {
             service: text("service"),
             operation: text("operation"),
             tags: query.all("tag").map(str::to_owned).collect(),
+            caller: text("caller"),
+            callee: text("callee"),
             min: text("min"),
             max: text("max"),
             status: if ["ok", "error", "unset"].contains(&status.as_str()) {
@@ -68,6 +74,8 @@ impl Filter {
         for tag in &self.tags {
             query.push("tag", tag.as_str());
         }
+        query.set("caller", self.caller.as_str());
+        query.set("callee", self.callee.as_str());
         query.set("min", self.min.trim());
         query.set("max", self.max.trim());
         query.set("status", self.status.as_str());
@@ -93,6 +101,8 @@ impl Filter {
             .with("endTime", window.end_us().to_string())
             .with("serviceName", self.service.as_str())
             .with("operation", self.operation.as_str())
+            .with("caller", self.caller.as_str())
+            .with("callee", self.callee.as_str())
             .with("duration", api_duration(&self.min))
             .with("maxDuration", api_duration(&self.max))
             .with("status", self.status.as_str())
@@ -166,6 +176,8 @@ mod tests {
             service: "checkout".into(),
             operation: "POST /checkout".into(),
             tags: vec!["http.route=/a=b&c".into(), "error.type=timeout".into()],
+            caller: "web".into(),
+            callee: "database:x/y".into(),
             min: "250ms".into(),
             max: "1.5s".into(),
             status: "error".into(),
@@ -193,8 +205,8 @@ mod tests {
         let query = full().api_query(Window { from_ms: 1, to_ms: 2 });
         assert_eq!(
             query.encode(),
-            "startTime=1000&endTime=2000&serviceName=checkout&operation=POST%20%2Fcheckout&duration=250000\
-             &maxDuration=1500000&status=error&order=duration&limit=200&tag=http.route%3D%2Fa%3Db%26c\
+            "startTime=1000&endTime=2000&serviceName=checkout&operation=POST%20%2Fcheckout&caller=web\
+             &callee=database:x%2Fy&duration=250000&maxDuration=1500000&status=error&order=duration&limit=200&tag=http.route%3D%2Fa%3Db%26c\
              &tag=error.type%3Dtimeout"
         );
         let plain = Filter::default().api_query(Window { from_ms: 1, to_ms: 2 });

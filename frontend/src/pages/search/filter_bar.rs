@@ -71,6 +71,8 @@ pub enum Change {
     AddTag(String),
     /// One tag less, by its place.
     RemoveTag(usize),
+    /// No call any more.
+    AnyCall,
     /// Another status.
     Status(String),
     /// Nothing but the time range.
@@ -96,6 +98,10 @@ fn changed(mut filter: Filter, change: Change) -> Filter {
             if at < filter.tags.len() {
                 filter.tags.remove(at);
             }
+        }
+        Change::AnyCall => {
+            filter.caller.clear();
+            filter.callee.clear();
         }
         Change::Status(status) => filter.status = status,
         Change::Clear => {
@@ -187,6 +193,7 @@ pub fn FilterBar(
                     <option value="unset">"Unset"</option>
                 </select>
             </div>
+            {move || call_chip(filter, apply)}
             <div class="filter-actions">
                 <button type="submit" class="button" class:primary=move || pending.get() disabled=move || wrong.get().is_some()>
                     "Run"
@@ -206,6 +213,32 @@ pub fn FilterBar(
             <p class="hint wrong" role="alert" hidden=move || wrong.get().is_none()>{move || wrong.get()}</p>
         </form>
     }
+}
+
+/// The call that the service map asked for, and the way back to all traces.
+fn call_chip(filter: Memo<Filter>, apply: Apply) -> Option<impl IntoView> {
+    let (caller, callee) = filter.with(|filter| (filter.caller.clone(), filter.callee.clone()));
+    if callee.is_empty() {
+        return None;
+    }
+    let from = if caller.is_empty() { "any service".to_owned() } else { caller };
+    Some(view! {
+        <div class="filter-field call">
+            <span class="label" aria-hidden="true">"Call"</span>
+            <span class="call-chip">
+                <span class="clip">{format!("{from} → {callee}")}</span>
+                <button
+                    type="button"
+                    class="icon-button"
+                    aria-label="Any call"
+                    title="Any call"
+                    on:click=move |_| apply.run(Change::AnyCall)
+                >
+                    <Glyph icon=Icon::Close />
+                </button>
+            </span>
+        </div>
+    })
 }
 
 #[component]

@@ -1,6 +1,6 @@
 //! Search for traces: form, plot, list. The URL holds all of it.
 
-mod filter;
+pub mod filter;
 mod filter_bar;
 mod list;
 pub mod memory;

@@ -1,7 +1,11 @@
 //! A service: how often it is called, how much fails, how long it takes, and which operations do that.
 
-mod model;
+mod calls;
+mod errors;
+pub mod model;
 mod operations;
+mod versions;
+mod versions_model;
 
 use std::sync::Arc;
 
@@ -10,7 +14,7 @@ use leptos_router::hooks::use_params_map;
 use spanloom_model::api::{Metric, MetricsResponse, OperationSummary};
 
 use crate::api;
-use crate::charts::line_chart::{ChartData, LineChart};
+use crate::charts::line_chart::{ChartData, LineChart, Mark};
 use crate::charts::lines::Unit;
 use crate::components::service_chip::ServiceName;
 use crate::components::states::{EmptyState, ErrorBar, ErrorState, SkeletonRows};
@@ -20,13 +24,17 @@ use crate::state::page::{Crumb, KeyHelp, use_page};
 use crate::state::query::Query;
 use crate::state::range::use_range;
 
+use self::calls::Calls;
+use self::errors::TopErrors;
 use self::model::{ChartOf, DURATIONS, ERRORS, METRICS, RATE, chart, total};
 use self::operations::Operations;
+use self::versions::Versions;
+use self::versions_model::{Version, deployments, versions};
 
 const KEYS: &[KeyHelp] = &[("← →", "In a chart: the step before, after"), ("Esc", "In a chart: no step")];
 
 /// What counts for a service, as on the page of all services.
-const ENTRY_KINDS: &[&str] = &["server", "consumer"];
+pub const ENTRY_KINDS: &[&str] = &["server", "consumer"];
 
 /// Whether the answer has spans at all.
 fn has_spans(answer: &MetricsResponse) -> bool {
@@ -54,6 +62,15 @@ pub fn ServicePage() -> impl IntoView {
     let operations = load(question, |(service, window), signal| async move {
         api::operations(&service, window, signal).await
     });
+    // Nothing is missing without it but the marks and the table.
+    let by_version = load(question, |(service, window), signal| async move {
+        api::service_versions(&service, &versions_model::METRICS, window, signal).await
+    });
+    let found_versions = Memo::new(move |_| -> Vec<Version> {
+        by_version.value.with(|it| it.as_ref().map(|it| versions(it)).unwrap_or_default())
+    });
+    let marks: Signal<Vec<Mark>> =
+        Memo::new(move |_| found_versions.with(|versions| deployments(versions))).into();
     let retry = Callback::new(move |()| {
         metrics.reload();
         operations.reload();
@@ -84,14 +101,17 @@ pub fn ServicePage() -> impl IntoView {
             (_, error) => view! {
                 {error.map(|error| view! { <ErrorBar error=error retry=retry /> })}
                 <div class="service-charts">
-                    <LineChart title="Rate" unit=Unit::PerSecond data=data(RATE) crosshair_ms=crosshair_ms />
-                    <LineChart title="Errors" unit=Unit::Share data=data(ERRORS) crosshair_ms=crosshair_ms />
-                    <LineChart title="Duration" unit=Unit::Duration data=data(DURATIONS) crosshair_ms=crosshair_ms />
+                    <LineChart title="Rate" unit=Unit::PerSecond data=data(RATE) crosshair_ms=crosshair_ms marks=marks />
+                    <LineChart title="Errors" unit=Unit::Share data=data(ERRORS) crosshair_ms=crosshair_ms marks=marks />
+                    <LineChart title="Duration" unit=Unit::Duration data=data(DURATIONS) crosshair_ms=crosshair_ms marks=marks />
                 </div>
+                <TopErrors service=service />
                 <h2 class="section-title">"Operations"</h2>
                 <Show when=move || rows.with(Option::is_some) fallback=|| view! { <SkeletonRows rows=6 /> }>
                     <Operations service=service operations=rows />
                 </Show>
+                <Versions service=service versions=found_versions />
+                <Calls service=service />
             }
             .into_any(),
         }

@@ -60,6 +60,7 @@ mod tests {
             end_time: time(720),
             step_seconds: 60,
             series: vec![series(Metric::P99, 9.0), series(Metric::P50, 5.0), series(Metric::P95, 8.0)],
+            histogram: None,
             comparison: None,
         };
         let chart = chart(&answer, DURATIONS);

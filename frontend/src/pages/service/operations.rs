@@ -42,7 +42,7 @@ impl Columns for Column {
             column: Self::Time,
             name: "time",
             label: "Time",
-            title: "Rate times median duration: where the service's time goes, relatively",
+            title: "Share of the time that all operations together take",
         },
     ];
     const DEFAULT: Self = Self::Time;
@@ -69,7 +69,7 @@ fn compare(order: Order<Column>, a: &OperationSummary, b: &OperationSummary) -> 
 }
 
 fn time_share(operation: &OperationSummary) -> f64 {
-    operation.red.rate_per_second * operation.red.p50_ns
+    operation.red.count * operation.red.mean_ns
 }
 
 fn kind_name(kind: SpanKind) -> &'static str {
@@ -150,8 +150,8 @@ mod tests {
     use super::*;
     use spanloom_model::api::RedSummary;
 
-    fn operation(name: &str, kind: SpanKind, rate: f64, p50_ns: f64) -> OperationSummary {
-        let red = RedSummary { rate_per_second: rate, p50_ns, ..RedSummary::default() };
+    fn operation(name: &str, kind: SpanKind, rate: f64, mean_ns: f64) -> OperationSummary {
+        let red = RedSummary { count: rate, rate_per_second: rate, mean_ns, ..RedSummary::default() };
         OperationSummary { name: name.to_owned(), kind, red }
     }
 

@@ -1,7 +1,8 @@
-//! Settings: the person's own account, API keys, people, sampling, storage.
+//! Settings: the person's own account, API keys, people, sampling, storage, links to log systems.
 
 mod account;
 mod keys;
+mod log_links;
 mod new_key;
 mod new_person;
 mod people;
@@ -14,6 +15,7 @@ use spanloom_model::api::Role;
 
 use self::account::AccountSection;
 use self::keys::KeysSection;
+use self::log_links::LogLinksSection;
 use self::people::PeopleSection;
 use self::sampling::SamplingSection;
 use self::storage::StorageSection;
@@ -36,6 +38,7 @@ pub fn SettingsPage() -> impl IntoView {
         let (here, keys) = match section.get().as_str() {
             "keys" => ("API keys", &[][..]),
             "people" => ("People", &[][..]),
+            "log-links" => ("Log links", &[][..]),
             "sampling" => ("Sampling", &[][..]),
             "storage" => ("Storage", storage::KEYS),
             _ => ("Account", &[][..]),
@@ -59,6 +62,7 @@ pub fn SettingsPage() -> impl IntoView {
     let content = move || match (section.get().as_str(), is_admin.get()) {
         ("", _) => view! { <AccountSection /> }.into_any(),
         ("sampling", _) => view! { <SamplingSection /> }.into_any(),
+        ("log-links", _) => view! { <LogLinksSection /> }.into_any(),
         ("storage", _) => view! { <StorageSection /> }.into_any(),
         ("keys", true) => view! { <KeysSection /> }.into_any(),
         ("people", true) => view! { <PeopleSection /> }.into_any(),
@@ -73,6 +77,7 @@ pub fn SettingsPage() -> impl IntoView {
                 {tab("people", "People", Icon::People)}
                 {tab("sampling", "Sampling", Icon::Sampling)}
                 {tab("storage", "Storage", Icon::Storage)}
+                {tab("log-links", "Log links", Icon::External)}
             </nav>
             <div class="settings-content">{content}</div>
         </div>

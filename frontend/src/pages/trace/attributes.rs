@@ -1,6 +1,7 @@
-//! Attributes as a list of keys and values; a click searches for traces with the same.
+//! Attributes as a list of keys and values; a click searches for traces or log records with the same.
 
 use leptos::prelude::*;
+use leptos_router::hooks::use_location;
 use spanloom_model::{AttrValue, Attributes};
 
 use super::groups::searchable;
@@ -8,22 +9,63 @@ use crate::components::copy_button::CopyButton;
 use crate::components::icon::{Glyph, Icon};
 use crate::format;
 use crate::state::query::Query;
-use crate::state::range::use_range;
+use crate::state::range::{RangeState, use_range};
 
-/// Keys and values; `filter` offers a search for the same value.
+/// What a value is searched in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SearchIn {
+    /// Traces, by it alone.
+    Traces,
+    /// Log records; on their page it joins the conditions that are there.
+    Logs,
+}
+
+impl SearchIn {
+    fn words(self) -> &'static str {
+        match self {
+            Self::Traces => "traces",
+            Self::Logs => "logs",
+        }
+    }
+
+    fn href(self, range: RangeState, here: &str, tag: &str) -> String {
+        if self == Self::Logs && here == "/logs" {
+            let mut query = range.query.get();
+            // The record that was selected may not be among the results.
+            query.remove("log");
+            if !query.all("tag").any(|known| known == tag) {
+                query.push("tag", tag);
+            }
+            return query.href(here);
+        }
+        range.href_with(&format!("/{}", self.words()), Query::default().with("tag", tag))
+    }
+}
+
+/// Keys and values; `filter` offers a search for traces with the same value.
 pub fn entries<'a>(entries: impl Iterator<Item = (&'a str, &'a AttrValue)>, filter: bool) -> AnyView {
+    searchable_entries(entries, filter.then_some(SearchIn::Traces))
+}
+
+/// Keys and values, with a search for the same value.
+pub fn searchable_entries<'a>(
+    entries: impl Iterator<Item = (&'a str, &'a AttrValue)>,
+    search_in: Option<SearchIn>,
+) -> AnyView {
     let range = use_range();
+    let path = use_location().pathname;
     let rows: Vec<_> = entries
         .map(|(key, value)| {
             let text = value.to_string();
-            let tag = filter.then(|| searchable(value)).flatten().map(|text| format!("{key}={text}"));
-            let search = tag.map(|tag| {
-                let href = move || range.href_with("/traces", Query::default().with("tag", tag.clone()));
-                view! {
-                    <a class="icon-button" href=href aria-label=format!("Find traces with this {key}") title="Find traces with this">
+            let search = search_in.and_then(|search_in| {
+                let tag = format!("{key}={}", searchable(value)?);
+                let href = move || search_in.href(range, &path.get(), &tag);
+                let words = search_in.words();
+                Some(view! {
+                    <a class="icon-button" href=href aria-label=format!("Find {words} with this {key}") title=format!("Find {words} with this")>
                         <Glyph icon=Icon::Search />
                     </a>
-                }
+                })
             });
             let class = match value {
                 AttrValue::Int(_) | AttrValue::Double(_) | AttrValue::Bool(_) => "trace-value number",

@@ -2,10 +2,12 @@
 
 use leptos::prelude::window;
 use spanloom_analysis::Interval;
+use spanloom_model::LogLevel;
 use wasm_bindgen::JsCast;
 use web_sys::{CanvasRenderingContext2d, HtmlCanvasElement};
 
 use super::colors::Colors;
+use super::logs::TraceLogs;
 use super::model::TraceModel;
 use super::viewport::Scale;
 use crate::format;
@@ -17,6 +19,8 @@ const BAR_TOP_PX: f64 = 6.0;
 const BAR_HEIGHT_PX: f64 = 10.0;
 /// Narrower, a bar could not be seen.
 const BAR_MIN_PX: f64 = 2.0;
+/// Half the width of a log record's mark.
+const DIAMOND_PX: f64 = 4.0;
 /// More of an error's message does not fit beside its bar.
 const MESSAGE_CHARS_MAX: usize = 60;
 
@@ -58,6 +62,8 @@ pub struct Bars<'a> {
     pub hits: Option<&'a [usize]>,
     /// Where vertical lines are.
     pub ticks: &'a [i64],
+    /// The log records, if they are there.
+    pub logs: Option<&'a TraceLogs>,
 }
 
 impl Bars<'_> {
@@ -109,6 +115,7 @@ impl Bars<'_> {
             self.events(context, span, y);
             Some((from_px, to_px))
         };
+        self.log_marks(context, span, y + BAR_HEIGHT_PX / 2.0);
         self.label(context, span, label_at, top_px + ROW_PX / 2.0 + 0.5);
     }
 
@@ -145,6 +152,39 @@ impl Bars<'_> {
             let exception = event.name == "exception";
             context.set_fill_style_str(if exception { &self.colors.error } else { &self.colors.text });
             context.fill_rect((x - 0.75).round(), y - 3.0, 1.5, BAR_HEIGHT_PX + 6.0);
+        }
+    }
+
+    /// A diamond for each log record, also where it was told after the span had ended.
+    fn log_marks(&self, context: &CanvasRenderingContext2d, span: usize, middle: f64) {
+        let Some(logs) = self.logs else { return };
+        let mut last_px = f64::MIN;
+        for &at in logs.of(span) {
+            let x = self.scale.x(logs.offsets_ns[at]);
+            let level = logs.items[at].entry.level;
+            let is_bad = level >= LogLevel::Error;
+            // One on top of the other would be one; errors are always drawn.
+            let is_apart = (x - last_px).abs() >= 3.0;
+            if x < -DIAMOND_PX || x > self.width_px + DIAMOND_PX || !(is_apart || is_bad) {
+                continue;
+            }
+            last_px = x;
+            let fill = match level {
+                LogLevel::Error | LogLevel::Fatal => &self.colors.error,
+                LogLevel::Warn => &self.colors.warn,
+                _ => &self.colors.text,
+            };
+            context.begin_path();
+            context.move_to(x, middle - DIAMOND_PX);
+            context.line_to(x + DIAMOND_PX, middle);
+            context.line_to(x, middle + DIAMOND_PX);
+            context.line_to(x - DIAMOND_PX, middle);
+            context.close_path();
+            context.set_fill_style_str(fill);
+            context.fill();
+            // Apart from the bar below, whatever its colour.
+            context.set_stroke_style_str(&self.colors.surface);
+            context.stroke();
         }
     }
 

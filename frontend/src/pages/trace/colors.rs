@@ -14,8 +14,12 @@ pub struct Colors {
     pub muted: String,
     /// Hairlines.
     pub line: String,
+    /// Behind everything.
+    pub surface: String,
     /// Errors.
     pub error: String,
+    /// Warnings.
+    pub warn: String,
     /// Where a span worked itself, by service.
     pub solid: Vec<String>,
     /// Where its children worked, by service.
@@ -50,7 +54,9 @@ impl Colors {
             text: color("--text-0"),
             muted: color("--text-1"),
             line: color("--line"),
+            surface: color("--surface-0"),
             error: color("--error"),
+            warn: color("--warn"),
             solid: service(""),
             light: service(" / 0.4"),
             faded: service(" / 0.65"),

@@ -1,18 +1,21 @@
 //! Everything known about the selected span.
 
 use leptos::prelude::*;
+use spanloom_model::api::LogLink;
 use spanloom_model::{SpanKind, SpanStatus};
 
 use super::attributes::{dropped, entries, plain_section, section};
 use super::events::{events, links};
 use super::groups::groups;
+use super::logs::{external, of_span};
 use super::model::TraceModel;
 use super::state::ViewState;
 use crate::components::copy_button::CopyButton;
 use crate::components::icon::{Glyph, Icon};
 use crate::components::service_chip::ServiceName;
 use crate::format;
-use crate::state::range::ZONE;
+use crate::state::load::Loaded;
+use crate::state::range::{ZONE, use_range};
 
 /// Ancestors that the path shows; the ones in the middle are left out.
 const PATH_MAX: usize = 6;
@@ -24,6 +27,8 @@ pub fn Detail(
     state: ViewState,
     /// The span.
     span: usize,
+    /// Links to external log systems.
+    log_links: Loaded<Vec<LogLink>>,
 ) -> impl IntoView {
     let model = state.model();
     let data = model.span(span);
@@ -44,7 +49,7 @@ pub fn Detail(
         let content = view! { {events(&model, span)} {dropped(data.dropped_events_count, "event")} };
         section("Events", Some(data.events.len()), true, content)
     });
-    let links = (!data.links.is_empty() || data.dropped_links_count > 0).then(|| {
+    let span_links = (!data.links.is_empty() || data.dropped_links_count > 0).then(|| {
         let content = view! { {links(state, &model, span)} {dropped(data.dropped_links_count, "link")} };
         section("Links", Some(data.links.len()), true, content)
     });
@@ -63,17 +68,46 @@ pub fn Detail(
         </div>
         {path(state, &model, span)}
         {failed}
+        {group_links(&model, span)}
         {warnings}
         {figures(&model, span)}
+        {external(log_links, &model, span)}
         {groups}
         {dropped(data.dropped_attributes_count, "attribute")}
         {events}
-        {links}
+        {of_span(state, span)}
+        {span_links}
         {resource}
         {scope(&model, span)}
         {identifiers(state, &model, span)}
         {raw(state, span)}
     }
+}
+
+/// The groups that the span's errors belong to: the fingerprint is the same here and on the server.
+fn group_links(model: &TraceModel, span: usize) -> Option<AnyView> {
+    let (service, data) = (model.service(span), model.span(span));
+    let events = data.events.iter().map(|event| (event.name.as_str(), &event.attributes));
+    let mut ids: Vec<String> = Vec::new();
+    for failure in spanloom_errors::failures(data.status, &data.status_message, &data.attributes, events) {
+        let id = spanloom_errors::group_id(service, &failure).to_string();
+        if !ids.contains(&id) {
+            ids.push(id);
+        }
+    }
+    let range = use_range();
+    let count = ids.len();
+    let link = |(at, id): (usize, String)| {
+        let path = format!("/errors/{id}");
+        let text = if count > 1 {
+            format!("All like error {}", at + 1)
+        } else {
+            "All errors like this".to_owned()
+        };
+        view! { <a class="button small" href=move || range.href(&path)>{text}</a> }
+    };
+    let links = ids.into_iter().enumerate().map(link).collect_view();
+    (count > 0).then(|| view! { <p class="trace-error-links">{links}</p> }.into_any())
 }
 
 /// The way down from the root, as buttons.

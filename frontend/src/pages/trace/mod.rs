@@ -3,17 +3,18 @@
 //! `model` is computed once per trace; `state` is what keys and pointer change; `timeline` builds
 //! only the rows that can be seen (`tile`). Selection, search and view live in the URL (`link`).
 
-mod attributes;
+pub mod attributes;
 mod canvas;
 mod colors;
 mod detail;
-mod dom;
+pub mod dom;
 mod events;
 mod find;
 mod groups;
 mod header;
 mod keys;
 mod link;
+mod logs;
 mod minimap;
 mod model;
 mod row;
@@ -33,6 +34,7 @@ use spanloom_model::TraceId;
 
 use crate::api::{self, ApiError};
 use crate::charts::size::use_size;
+use crate::components::log_links::use_log_links;
 use crate::components::states::{EmptyState, ErrorBar, ErrorState, SkeletonRows};
 use crate::state::load::{Loaded, load};
 use crate::state::page::{Crumb, use_page};
@@ -44,6 +46,7 @@ use self::detail::Detail;
 use self::dom::{Splitter, use_stored_px};
 use self::header::Header;
 use self::keys::KEYS;
+use self::logs::Logs;
 use self::minimap::Minimap;
 use self::model::TraceModel;
 use self::state::{Tab, ViewState};
@@ -171,6 +174,8 @@ fn View(model: Arc<TraceModel>) -> impl IntoView {
     let colors = RwSignal::new(Colors::read(&model));
     let state = ViewState::new(model);
     let tab = Memo::new(move |_| query.with(|query| Tab::from_name(query.get("view"))));
+    logs::provide_logs(state);
+    let links = use_log_links();
     link::follow(state);
     keys::listen(state, tab);
     Effect::new(move |before: Option<()>| {
@@ -201,11 +206,12 @@ fn View(model: Arc<TraceModel>) -> impl IntoView {
             {move || match tab.get() {
                 Tab::Timeline => view! { <Timeline state=state colors=colors /> }.into_any(),
                 Tab::Table => view! { <Table state=state /> }.into_any(),
+                Tab::Logs => view! { <Logs state=state links=links /> }.into_any(),
             }}
             <Show when=move || detail_shown.get() && tab.get() == Tab::Timeline>
                 <Splitter width_px=detail_px min_px=260.0 max_px=detail_max_px right=true label="Width of the details" />
                 <aside class="trace-detail" aria-label="Details of the span" style:width=detail_width>
-                    {move || detail_span.get().map(|span| view! { <Detail state=state span=span /> })}
+                    {move || detail_span.get().map(|span| view! { <Detail state=state span=span log_links=links /> })}
                 </aside>
             </Show>
         </div>

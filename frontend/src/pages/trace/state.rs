@@ -17,12 +17,18 @@ pub enum Tab {
     Timeline,
     /// Figures by service and operation.
     Table,
+    /// The log records.
+    Logs,
 }
 
 impl Tab {
     /// From the URL; anything else is the timeline.
     pub fn from_name(name: Option<&str>) -> Self {
-        if name == Some("table") { Self::Table } else { Self::Timeline }
+        match name {
+            Some("table") => Self::Table,
+            Some("logs") => Self::Logs,
+            _ => Self::Timeline,
+        }
     }
 
     /// As it stands in the URL; the timeline needs no word.
@@ -30,6 +36,7 @@ impl Tab {
         match self {
             Self::Timeline => "",
             Self::Table => "table",
+            Self::Logs => "logs",
         }
     }
 }

@@ -7,6 +7,7 @@ use leptos::prelude::*;
 
 use super::canvas::{Bars, ROW_PX, prepare};
 use super::colors::Colors;
+use super::logs::use_logs;
 use super::row::{Row, RowContent, row_view};
 use super::state::ViewState;
 use super::viewport::Scale;
@@ -52,6 +53,7 @@ pub fn Tile(shared: Shared, block: Memo<usize>) -> impl IntoView {
     let names: NodeRef<html::Div> = NodeRef::new();
     let canvas: NodeRef<html::Canvas> = NodeRef::new();
     let model = state.model();
+    let logs = use_logs();
 
     // (span, whether it is collapsed) by row.
     let content = {
@@ -100,6 +102,7 @@ pub fn Tile(shared: Shared, block: Memo<usize>) -> impl IntoView {
         let Some(canvas) = canvas.get() else { return };
         let (scale, width_px, critical) = (scale.get(), bars_width.get(), state.critical.get());
         let searching = state.searching.get();
+        let logs = logs.value.get();
         if width_px <= 0.0 {
             return;
         }
@@ -110,7 +113,8 @@ pub fn Tile(shared: Shared, block: Memo<usize>) -> impl IntoView {
                 ticks.with(|(_, ticks)| {
                     let hits = searching.then_some(hits.as_slice());
                     let model = &model;
-                    Bars { model, spans: &spans, scale, width_px, colors, critical, hits, ticks }
+                    let logs = logs.as_deref();
+                    Bars { model, spans: &spans, scale, width_px, colors, critical, hits, ticks, logs }
                         .draw(&context);
                 });
             });

@@ -4,6 +4,7 @@ use leptos::prelude::*;
 use leptos_router::hooks::use_location;
 use spanloom_analysis::Step;
 
+use super::logs::use_logs;
 use super::state::{Tab, ViewState};
 use crate::components::icon::{Glyph, Icon};
 use crate::format;
@@ -32,6 +33,8 @@ pub fn Toolbar(
             <nav class="trace-tabs" aria-label="View">
                 {link(Tab::Timeline, "Timeline")}
                 {link(Tab::Table, "Table")}
+                {link(Tab::Logs, "Logs")}
+                {log_count()}
             </nav>
             <span class="grow"></span>
             <Show when=move || tab.get() == Tab::Timeline>
@@ -45,6 +48,17 @@ pub fn Toolbar(
             </Show>
         </div>
     }
+}
+
+/// How many log records there are, beside their tab.
+fn log_count() -> impl IntoView {
+    let loaded = use_logs();
+    let count = move || {
+        let logs = loaded.value.get()?;
+        let more = if logs.truncated { "+" } else { "" };
+        Some(format!("{}{more}", format::grouped(logs.items.len() as u64)))
+    };
+    view! { <span class="trace-tab-count" title="Log records of this trace">{count}</span> }
 }
 
 /// The search field with its hits.

@@ -116,11 +116,11 @@ impl Appender {
                 last.bytes += self.buffer.len() as u64;
             }
             state.last_time_ns = time_ns;
-            for Entry { payload, spans, done, room } in accepted {
+            for Entry { payload, contents, done, room } in accepted {
                 let position = state.next;
                 state.next += 1;
-                let bytes = memory_bytes(payload.len(), spans.len());
-                let record = Record { position, time_ns, spans };
+                let bytes = memory_bytes(payload.len(), contents.len());
+                let record = Record::new(position, time_ns, contents);
                 state.keep_in_memory(record, bytes, self.shared.memory_bytes_max);
                 answers.push((done, room));
             }
@@ -128,7 +128,7 @@ impl Appender {
         self.shared.tell_size();
         self.shared.appended.notify_one();
         for (done, room) in answers {
-            // A client that went away does not want to know; its spans are kept all the same.
+            // A client that went away does not want to know; what it sent is kept all the same.
             let _ = done.send(Ok(()));
             drop(room);
         }

@@ -103,7 +103,7 @@ impl DiskReader {
                 && spans < appetite.spans_max
             {
                 let read = self.read_files(until, appetite.spans_max - spans).await?;
-                spans += read.iter().map(|record| record.spans.len()).sum::<usize>();
+                spans += read.iter().map(Record::items).sum::<usize>();
                 batch.records.extend(read);
             }
             if spans >= appetite.spans_max {
@@ -139,7 +139,7 @@ impl DiskReader {
                         return None;
                     }
                     let record = state.take_front()?;
-                    *spans += record.spans.len();
+                    *spans += record.items();
                     self.position += 1;
                     self.cursor = None;
                     batch.records.push(record);
@@ -231,11 +231,7 @@ fn read_records(
                     match payload::decode(record.payload) {
                         Ok(decoded) => {
                             spans += decoded.len();
-                            records.push(Record {
-                                position: record.position,
-                                time_ns: record.time_ns,
-                                spans: decoded,
-                            });
+                            records.push(Record::new(record.position, record.time_ns, decoded));
                         }
                         // It was read before it was queued, so that this is a fault of ours.
                         Err(error) => tracing::error!(position, "a queued request cannot be read: {error}"),

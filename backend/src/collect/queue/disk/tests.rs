@@ -6,7 +6,7 @@ use spanloom_model::Span;
 use tempfile::TempDir;
 
 use super::*;
-use crate::collect::queue::{Appetite, Collector, SubmitError, payload};
+use crate::collect::queue::{Appetite, Collector, Contents, SubmitError, payload};
 use crate::collect::testing::span;
 
 const BOUNDS: DiskBounds =
@@ -29,7 +29,7 @@ fn open_in(dir: &TempDir, bounds: DiskBounds) -> Log {
 
 async fn submit(log: &Log, spans: Vec<Span>) -> Result<(), SubmitError> {
     let bytes = payload::encode(&spans);
-    log.collector.submit(spans, Bytes::from(bytes), 1).await
+    log.collector.submit(Contents { spans, logs: Vec::new() }, Bytes::from(bytes), 1).await
 }
 
 /// Ids of the spans that can be read, with their positions.

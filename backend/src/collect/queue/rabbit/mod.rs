@@ -22,6 +22,7 @@ use lapin::protocol::{AMQPErrorKind, AMQPSoftError};
 use lapin::types::{FieldTable, LongString, ShortString};
 use lapin::uri::{AMQPScheme, AMQPUri};
 use lapin::{Channel, Connection, ConnectionProperties, ErrorKind, ExchangeKind};
+use spanloom_model::TraceId;
 
 use crate::collect::slot::{slot_of, slots_of_partition};
 use crate::config::RabbitConfig;
@@ -90,8 +91,8 @@ impl Broker {
         slots_of_partition(partition, self.partitions)
     }
 
-    fn partition_of(&self, span: &spanloom_model::Span) -> u8 {
-        slot_of(span.trace_id) % self.partitions
+    fn partition_of(&self, trace_id: TraceId) -> u8 {
+        slot_of(trace_id) % self.partitions
     }
 
     /// The exchange, and what the names of the queues begin with.

@@ -154,22 +154,22 @@ async fn stay(connection: &Connection, channel: Channel, state: &watch::Sender<S
     }
 }
 
-/// Publishes some requests and answers each when the broker has confirmed all messages with spans
-/// of it. What was confirmed of a request that fails in part is found as a duplicate when the client
-/// sends it again.
+/// Publishes some requests and answers each when the broker has confirmed all messages with parts of
+/// it. Spans that were confirmed of a request that fails in part are found as duplicates when the client
+/// sends it again; log records have no identity and are stored a second time.
 async fn publish_group(broker: Broker, mut link: Link, group: Vec<Entry>) {
     let mut split = Split::new(broker.partitions());
     let mut answers = Vec::with_capacity(group.len());
-    let (mut bytes, mut spans) = (0, 0);
+    let (mut bytes, mut items) = (0, 0);
     for entry in group {
         bytes += entry.payload.len();
-        spans += entry.spans.len();
-        let touched = split.add(entry.spans, |span| broker.partition_of(span));
+        items += entry.contents.len();
+        let touched = split.add(entry.contents, |trace_id| broker.partition_of(trace_id));
         answers.push((touched, entry.done, entry.room));
     }
     let failures = match link.channel().await {
         Some(channel) => {
-            let messages = split.messages(MESSAGE_BYTES_MAX, bytes / spans.max(1));
+            let messages = split.messages(MESSAGE_BYTES_MAX, bytes / items.max(1));
             drop(split);
             let failures = publish_all(&broker, &channel, messages).await;
             if failures.iter().flatten().any(|failure| *failure == SubmitError::Unavailable) {
@@ -187,7 +187,7 @@ async fn publish_group(broker: Broker, mut link: Link, group: Vec<Entry>) {
         if outcome.is_err() {
             metrics::counter!("spanloom_queue_write_errors_total").increment(1);
         }
-        // A client that went away does not want to know; its spans are kept all the same.
+        // A client that went away does not want to know; what it sent is kept all the same.
         let _ = done.send(outcome);
         drop(room);
     }

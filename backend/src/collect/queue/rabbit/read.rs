@@ -186,7 +186,7 @@ impl RabbitReader {
                 match payload::decode(&message.body) {
                     Ok(decoded) => {
                         spans += decoded.len();
-                        batch.records.push(Record { position, time_ns: message.time_ns, spans: decoded });
+                        batch.records.push(Record::new(position, message.time_ns, decoded));
                     }
                     Err(error) => tracing::error!(id = %message.id, "a message cannot be read: {error}"),
                 }

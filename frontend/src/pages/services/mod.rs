@@ -1,19 +1,25 @@
-//! Home: the services with their rate, errors and durations.
+//! Home: the services with their rate, errors and durations, how these came to be and how they were before.
+
+pub mod history;
 
 use std::cmp::Ordering;
+use std::collections::HashMap;
 
 use leptos::prelude::*;
 use leptos_router::NavigateOptions;
 use leptos_router::hooks::use_navigate;
 use spanloom_model::api::ServiceSummary;
 
+use self::history::{Course, History, METRICS, change, change_label, histories, steps_of};
 use crate::api;
+use crate::charts::sparkline::sparkline;
 use crate::components::list_keys::list_keys;
 use crate::components::service_chip::ServiceName;
 use crate::components::sort_order::{Columns, Heading, Order, headings};
 use crate::components::states::{EmptyState, ErrorBar, ErrorState, SkeletonRows};
 use crate::format;
 use crate::pages::connect::ConnectGuide;
+use crate::pages::service::ENTRY_KINDS;
 use crate::state::find::score;
 use crate::state::load::load;
 use crate::state::page::{Crumb, KeyHelp, use_page};
@@ -95,6 +101,16 @@ pub fn ServicesPage() -> impl IntoView {
         move || Some(range.window.get()),
         |window, signal| async move { api::services(window, signal).await },
     );
+    // Later than the numbers, and not worth an error of its own: the lines are missing then.
+    let history = load(
+        move || Some(range.window.get()),
+        |window, signal| async move {
+            let steps = steps_of(window);
+            let entries = api::service_histories(&METRICS, ENTRY_KINDS, window, steps, signal).await?;
+            Ok(histories(&entries))
+        },
+    );
+    let history = Memo::new(move |_| history.value.get().map(|it| (*it).clone()).unwrap_or_default());
     let filter = RwSignal::new(String::new());
     let order = Memo::new(move |_| range.query.with(|query| Order::parse(query.get("sort"))));
     let rows = Memo::new(move |_| {
@@ -129,7 +145,7 @@ pub fn ServicesPage() -> impl IntoView {
             (Some(true), None) => view! { <NoServices /> }.into_any(),
             (Some(_), error) => view! {
                 {error.map(|error| view! { <ErrorBar error=error retry=retry /> })}
-                <ServiceTable rows=rows order=order filter=filter selected=selected />
+                <ServiceTable rows=rows history=history order=order filter=filter selected=selected />
             }
             .into_any(),
         }
@@ -185,6 +201,7 @@ fn NoServices() -> impl IntoView {
 #[component]
 fn ServiceTable(
     rows: Memo<Option<Vec<ServiceSummary>>>,
+    history: Memo<HashMap<String, History>>,
     order: Memo<Order<Column>>,
     filter: RwSignal<String>,
     selected: RwSignal<Option<usize>>,
@@ -199,7 +216,14 @@ fn ServiceTable(
         let rate_max = most(|service| service.red.rate_per_second);
         let p95_max = most(|service| service.red.p95_ns);
         let rows = rows.into_iter().enumerate();
-        rows.map(|(at, service)| row(at, &service, rate_max, p95_max, selected)).collect_view().into_any()
+        history.with(|history| {
+            let none = History::default();
+            let row = |(at, service): (usize, ServiceSummary)| {
+                let history = history.get(&service.name).unwrap_or(&none);
+                row(at, &service, history, (rate_max, p95_max), selected)
+            };
+            rows.map(row).collect_view().into_any()
+        })
     };
     view! {
         <table class="table services">
@@ -214,8 +238,8 @@ fn ServiceTable(
 fn row(
     at: usize,
     service: &ServiceSummary,
-    rate_max: f64,
-    p95_max: f64,
+    history: &History,
+    (rate_max, p95_max): (f64, f64),
     selected: RwSignal<Option<usize>>,
 ) -> impl IntoView + use<> {
     let red = service.red;
@@ -243,21 +267,40 @@ fn row(
                 </a>
             </td>
             <td class="num" title=spans>
+                {changed(red.rate_per_second, &history.rate, format::rate, false)}
+                {sparkline(&history.rate.points, "")}
                 {bar(red.rate_per_second / rate_max)}
                 <span class="cell-num">{format::rate(red.rate_per_second)}</span>
             </td>
             <td class="num" class:error-text=has_errors class:faint=!has_errors>
-                {has_errors.then_some("● ")}
-                {format::percent(red.error_rate)}
+                {changed(red.error_rate, &history.errors, format::percent, true)}
+                {sparkline(&history.errors.points, "errors")}
+                <span class="cell-num">{has_errors.then_some("● ")}{format::percent(red.error_rate)}</span>
             </td>
             <td class="num">{format::duration_f64(red.p50_ns)}</td>
             <td class="num">
+                {changed(red.p95_ns, &history.p95, format::duration_f64, true)}
+                {sparkline(&history.p95.points, "")}
                 {bar(red.p95_ns / p95_max)}
                 <span class="cell-num">{format::duration_f64(red.p95_ns)}</span>
             </td>
             <td class="num">{format::duration_f64(red.p99_ns)}</td>
         </tr>
     }
+}
+
+/// How a number differs from the period before; more is worse if `is_bad`.
+fn changed(
+    now: f64,
+    course: &Course,
+    label: fn(f64) -> String,
+    is_bad: bool,
+) -> Option<impl IntoView + use<>> {
+    let before = course.before?;
+    let change = change(now, course.before)?;
+    let title = format!("{} in the period before, which is as long", label(before));
+    let is_worse = is_bad && change > 0.0;
+    Some(view! { <span class="change" class:worse=is_worse title=title>{change_label(change)}</span> })
 }
 
 /// A bar beside the number, so that the outlier is seen before the numbers are read.

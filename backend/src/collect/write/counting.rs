@@ -1,0 +1,45 @@
+//! What the writer does in the process to count spans, without a database: `spanloom bench rollup` asks
+//! what it costs.
+
+use foldhash::{HashMap, HashMapExt as _};
+use spanloom_model::Span;
+use spanloom_sampling::span_weight;
+
+use super::batch::{self, Row};
+use super::copy::CopyBuffer;
+use super::dimensions::Ids;
+use super::edges;
+use super::totals::{self, Tell};
+
+/// A batch whose ids are looked up already.
+pub struct Counting<'a> {
+    rows: Vec<Row<'a>>,
+}
+
+impl<'a> Counting<'a> {
+    /// Gives services and operations ids of their own.
+    pub fn prepare(spans: &'a [Span]) -> Self {
+        let mut services: HashMap<&str, i32> = HashMap::new();
+        let mut operations: HashMap<(i32, &str), i32> = HashMap::new();
+        let row = |span: &'a Span| {
+            let next = services.len() as i32 + 1;
+            let service = *services.entry(span.resource.service_name()).or_insert(next);
+            let next = operations.len() as i32 + 1;
+            let operation = *operations.entry((service, &span.name)).or_insert(next);
+            let ids = Ids { service, operation, resource: 1, scope: 1 };
+            Row { span, ids, weight: span_weight(span, 1.0) }
+        };
+        Self { rows: spans.iter().map(row).collect() }
+    }
+
+    /// Counts the batch for metrics, totals and calls; returns the bytes of the rows for COPY.
+    pub fn run(&self) -> usize {
+        let mut buffer = CopyBuffer::new();
+        batch::encode_metrics(&mut buffer, &self.rows);
+        totals::encode(&mut buffer, &self.rows, Tell { count: true, stored_at_us: Some(1) });
+        let found = edges::find(&self.rows, Some(1));
+        edges::encode_calls(&mut buffer, &found);
+        edges::encode_halves(&mut buffer, &found);
+        buffer.len()
+    }
+}
