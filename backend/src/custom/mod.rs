@@ -2,10 +2,12 @@
 //!
 //! The writers count new spans (`collect/write/custom.rs`), [`backfill`] what was stored before, both
 //! with `spanloom_measure`, and the migration tells how the two meet. [`store`] has the definitions,
-//! [`series_store`] what was counted; [`preview`] tries a definition that is not saved yet.
+//! [`series_store`] what was counted, [`exposed_store`] what Prometheus gets of it; [`preview`] tries a
+//! definition that is not saved yet.
 
 pub mod backfill;
 mod backfill_store;
+pub mod exposed_store;
 pub mod groups_store;
 pub mod http;
 mod http_docs;

@@ -162,79 +162,9 @@ async fn steps_of(
     Ok(found)
 }
 
-fn cell(row: &PgRow) -> sqlx::Result<(i16, Cell)> {
+/// A row's bucket, and what is in it: columns 0 to 4.
+pub fn cell(row: &PgRow) -> sqlx::Result<(i16, Cell)> {
     let cell =
         Cell { count: row.try_get(1)?, sum: row.try_get(2)?, min: row.try_get(3)?, max: row.try_get(4)? };
     Ok((row.try_get(0)?, cell))
-}
-
-/// What a group counted since its metric was defined.
-#[derive(Debug)]
-pub struct Cumulative {
-    /// Index in the definitions.
-    pub metric: usize,
-    /// Value by name.
-    pub labels: BTreeMap<String, String>,
-    /// All values; counts and sums only grow until the metric counts differently.
-    pub summary: Summary,
-}
-
-/// What all metrics counted of spans since they were defined, at most `series_max` series; the
-/// back-fill is not in it, so that a rate of it is one. None if there are more.
-///
-/// # Errors
-/// If the database fails.
-pub async fn cumulative(
-    pool: &PgPool,
-    series_max: usize,
-    statement_time: Duration,
-) -> sqlx::Result<Option<(Vec<CustomMetricDefinition>, Vec<Cumulative>)>> {
-    let mut tx = begin_read(pool, statement_time).await?;
-    let rows = sqlx::query(
-        "SELECT v.id, v.definition, m.name
-         FROM custom_metric_versions v JOIN custom_metrics m ON m.id = v.metric_id
-         WHERE v.is_shown ORDER BY m.name",
-    )
-    .fetch_all(&mut *tx)
-    .await?;
-    let mut definitions = Vec::new();
-    let mut indexes = HashMap::new();
-    let mut labels_of: HashMap<i32, Vec<String>> = HashMap::new();
-    for row in &rows {
-        let version: i32 = row.try_get(0)?;
-        let Json(mut definition): Json<CustomMetricDefinition> = row.try_get(1)?;
-        definition.name = row.try_get(2)?;
-        indexes.insert(version, definitions.len());
-        definitions.push(definition);
-        labels_of.extend(groups(&mut tx, version).await?);
-    }
-    let versions: Vec<i32> = indexes.keys().copied().collect();
-    let mut rows = sqlx::query(
-        "SELECT bucket, sum(value_count), sum(value_sum), min(value_min), max(value_max), version_id,
-                group_id
-         FROM (SELECT version_id, group_id, bucket, value_count, value_sum, value_min, value_max
-               FROM custom_metric_totals
-               UNION ALL
-               SELECT version_id, group_id, bucket, value_count, value_sum, value_min, value_max
-               FROM custom_metric_parts) counted
-         WHERE version_id = ANY($1) GROUP BY 1, 6, 7",
-    )
-    .bind(versions)
-    .fetch(&mut *tx);
-    let mut found: BTreeMap<(usize, i32), Summary> = BTreeMap::new();
-    while let Some(row) = rows.try_next().await? {
-        let (bucket, cell) = cell(&row)?;
-        let Some(metric) = indexes.get(&row.try_get(5)?) else { continue };
-        found.entry((*metric, row.try_get(6)?)).or_default().add(bucket, &cell);
-        if found.len() > series_max {
-            return Ok(None);
-        }
-    }
-    let cumulative = |((metric, group), summary)| Cumulative {
-        metric,
-        labels: labels(&definitions[metric], labels_of.get(&group).map(Vec::as_slice)),
-        summary,
-    };
-    let series = found.into_iter().map(cumulative).collect();
-    Ok(Some((definitions, series)))
 }

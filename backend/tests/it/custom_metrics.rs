@@ -2,15 +2,15 @@
 //! late or is sent again.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
-use spanloom::custom::{backfill, series_store};
+use spanloom::custom::backfill;
+use spanloom::custom::exposed_store::exposed;
 use spanloom::roles::Roles;
-use spanloom_model::api::{CustomMetricAggregation, Role};
+use spanloom_model::api::Role;
 
 use super::harness::{Person, Spanloom, now_us, until};
 
@@ -360,15 +360,11 @@ async fn sampling_and_back_fill_do_not_change_what_is_counted_live() {
         .await
         .unwrap();
     assert_eq!(counted as i64, 22);
-    let time = Duration::from_secs(10);
-    let (definitions, live) = series_store::cumulative(server.pool(), 10, time).await.unwrap().unwrap();
-    assert_eq!((definitions[0].name.as_str(), live.len()), ("spans", 1));
-    assert_eq!(
-        live[0].summary.value(CustomMetricAggregation::Count),
-        Some(21.0),
-        "not the back-filled one"
-    );
-    assert!(series_store::cumulative(server.pool(), 0, time).await.unwrap().is_none(), "bounded");
+    let mut db = server.pool().acquire().await.unwrap();
+    let live = exposed(&mut db, 10).await.unwrap();
+    let (metric, series) = (&live.metrics[0], &live.metrics[0].series);
+    assert_eq!((metric.definition.name.as_str(), series.len()), ("spans", 1));
+    assert_eq!(series[0].since_ever, Some((21.0, 21.0)), "not the back-filled one");
 }
 
 /// Catches definitions that nobody could count, faults without a field, and names that two have.

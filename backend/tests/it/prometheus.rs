@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
+use spanloom::custom::exposed_store::exposed;
 use spanloom::store::upkeep;
 use spanloom_model::api::{KeyScope, Role};
 use spanloom_model::histogram::{PROMETHEUS_BOUNDS_NS, prometheus_bound_of};
@@ -136,6 +137,86 @@ async fn a_prometheus_sees_what_the_api_tells() {
             assert!((seconds * 1e9 - lasted_ns).abs() < 1.0, "{exemplar}, {span}");
         }
     }
+}
+
+/// Catches custom metrics that Prometheus does not get, under another type or label than documented, in
+/// another unit, with numbers that are not the API's, or without a bound.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_prometheus_sees_custom_metrics() {
+    let server = Spanloom::start().await;
+    let editor = server.login(Role::Editor).await;
+    let prometheus = Prometheus::scraping(&server, &server.key(&[KeyScope::Read]).await).await;
+    let attribute = |key: &str| json!({"type": "attribute", "key": key});
+    let by_tier = json!([attribute("customer.tier")]);
+    let metric = |name: &str, value: Value, aggregation: &str, group_by: &Value| {
+        let aggregation = match aggregation {
+            "p90" => json!({"type": "quantile", "q": 0.9}),
+            other => json!({"type": other}),
+        };
+        json!({"name": name, "value": value, "aggregation": aggregation, "groupBy": group_by})
+    };
+    for definition in [
+        metric("orders", json!({"type": "span"}), "count", &by_tier),
+        metric("paid", attribute("total"), "sum", &by_tier),
+        metric("slow", json!({"type": "duration"}), "p90", &json!([])),
+        metric("carts", attribute("cart"), "distinct", &json!([])),
+        // Its counter would be called as the first one's.
+        metric("orders_total", attribute("total"), "max", &json!([])),
+    ] {
+        let request = editor.request(Method::POST, "/api/v1/custom-metrics").json(&definition);
+        assert_eq!(request.send().await.unwrap().status(), StatusCode::CREATED, "{definition}");
+    }
+    let spans: Vec<Value> = (1..=100)
+        .map(|id: u64| {
+            json!({
+                "traceId": format!("{id:032x}"), "spanId": format!("{id:016x}"), "name": "POST /cart",
+                "serviceName": "shop", "kind": "server", "duration": id * 10_000,
+                "startTime": harness::now_us() - 2_000_000,
+                "tags": {
+                    "customer.tier": if id.is_multiple_of(4) { "gold" } else { "none" }, "total": id,
+                    "cart": format!("cart {}", id % 10)
+                }
+            })
+        })
+        .collect();
+    // Until then new spans are left to the back-fill, which counters do not tell.
+    let reader = server.reader().await;
+    until("writers count", async || {
+        let metrics = reader.get("/api/v1/custom-metrics").await;
+        metrics["metrics"].as_array().unwrap().iter().all(|it| it["backfill"]["state"] == "done")
+    })
+    .await;
+    let (first, rest) = spans.split_at(60);
+    server.ingest(&json!(first)).await;
+    let mut db = server.pool().acquire().await.unwrap();
+    sqlx::query("SELECT move_custom_metrics()").execute(&mut *db).await.unwrap();
+    server.ingest(&json!(rest)).await;
+
+    let total: u64 = (1..=100).sum();
+    let gold: u64 = (1..=100).filter(|id: &u64| id.is_multiple_of(4)).sum();
+    for (expression, expected) in [
+        ("spanloom_custom_orders_total{customer_tier=\"gold\"}", 25.0),
+        ("sum(spanloom_custom_orders_total)", 100.0),
+        ("sum(spanloom_custom_paid_sum)", total as f64),
+        ("spanloom_custom_paid_sum{customer_tier=\"gold\"}", gold as f64),
+        ("spanloom_custom_paid_count{customer_tier=\"none\"}", 75.0),
+        ("spanloom_custom_slow_count", 100.0),
+        ("spanloom_custom_orders_total_", 100.0),
+        ("spanloom_exposition_series{metrics=\"spanloom_custom\"}", 7.0),
+    ] {
+        until(expression, async || {
+            prometheus.value(expression).await.is_some_and(|value| (value - expected).abs() < 1e-9)
+        })
+        .await;
+    }
+    let p90_s = prometheus.value("spanloom_custom_slow{quantile=\"0.9\"}").await.unwrap();
+    assert!((p90_s / 0.9 - 1.0).abs() < 0.04, "{p90_s} s");
+    let carts = prometheus.value("spanloom_custom_carts").await.unwrap();
+    assert!((carts - 10.0).abs() < 0.5, "{carts}");
+
+    let bounded = exposed(&mut db, 1).await.unwrap();
+    let told: usize = bounded.metrics.iter().map(|metric| metric.series.len()).sum();
+    assert_eq!((told, bounded.left_out), (1, 6));
 }
 
 /// Catches counters that go down, differ between servers, or lose or double spans: when parts are added up,

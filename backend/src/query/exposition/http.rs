@@ -16,14 +16,14 @@ use crate::web::{ApiError, ApiResult};
     path = "/metrics/prometheus",
     tag = "metrics",
     operation_id = "scrapeMetrics",
-    summary = "Metrics of spans and of calls between services, for Prometheus",
+    summary = "Metrics of spans, of calls between services, and custom ones, for Prometheus",
     description = "Under the names that Tempo's metrics generator gives them: `traces_spanmetrics_calls_total`, \
         `traces_spanmetrics_latency_*`, `traces_service_graph_request_total`, \
         `traces_service_graph_request_failed_total`, `traces_service_graph_request_server_seconds_*` and \
-        `_client_seconds_*`. Counters count since ever and are the same whichever server is asked; spans \
+        `_client_seconds_*`; and custom metrics as `spanloom_custom_NAME`. Counters count since ever and are the same whichever server is asked; spans \
         count once they are stored, before sampling. OpenMetrics with exemplars if the `Accept` header \
-        prefers it, else Prometheus' text format. At most 4,000 sets of labels of the first and 2,000 of the \
-        second: `spanloom_exposition_series_left_out` tells how many are missing. What was not counted for a \
+        prefers it, else Prometheus' text format. At most 4,000 sets of labels of the first 2,000 of the \
+        second and 1,000 of custom metrics: `spanloom_exposition_series_left_out` tells how many are missing. What was not counted for a \
         day is not told. Spanloom's metrics of itself are at `/metrics`.",
     responses(
         (status = 200, description = "The metrics.", content(
@@ -51,6 +51,6 @@ pub(in crate::query) async fn scrape(
     let accept: Vec<&str> =
         request.headers().get_all(header::ACCEPT).filter_map(|value| value.to_str().ok()).collect();
     let format = Format::preferred(&accept.join(","));
-    let (spans, edges) = store::totals(&query.store.pool, query.statement_time()).await?;
-    Ok(HttpResponse::Ok().content_type(format.content_type()).body(render(format, &spans, &edges)))
+    let scrape = store::scrape(&query.store.pool, query.statement_time()).await?;
+    Ok(HttpResponse::Ok().content_type(format.content_type()).body(render(format, &scrape)))
 }

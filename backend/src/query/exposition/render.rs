@@ -4,7 +4,9 @@ use spanloom_model::api::DependencyKind;
 use spanloom_model::histogram::PROMETHEUS_BOUNDS_NS;
 use spanloom_model::{SpanKind, SpanStatus};
 
+use super::custom::custom_metrics;
 use super::text::{Exemplar, Exposition, Format, Labels, Type};
+use crate::custom::exposed_store::ExposedMetrics;
 
 const SPAN_CALLS: &str = "traces_spanmetrics_calls";
 const SPAN_LATENCY: &str = "traces_spanmetrics_latency";
@@ -75,23 +77,34 @@ impl<T> Told<T> {
     }
 }
 
-/// Everything that is scraped.
-pub fn render(format: Format, spans: &Told<SpanSeries>, edges: &Told<EdgeSeries>) -> String {
+/// Everything that is scraped, of one moment.
+#[derive(Debug)]
+pub struct Scrape {
+    pub spans: Told<SpanSeries>,
+    pub edges: Told<EdgeSeries>,
+    pub custom: ExposedMetrics,
+}
+
+/// The scrape as text.
+pub fn render(format: Format, Scrape { spans, edges, custom }: &Scrape) -> String {
     let mut to = Exposition::new(format);
     span_metrics(&mut to, &spans.series);
     service_graph(&mut to, &edges.series);
+    let told = custom_metrics(&mut to, &custom.metrics);
+    let kinds = ["traces_spanmetrics", "traces_service_graph", "spanloom_custom"]
+        .map(|name| Labels::new(&[("metrics", name)]));
     to.family(SERIES, Type::Gauge, "Sets of labels that are told.");
-    let kinds =
-        ["traces_spanmetrics", "traces_service_graph"].map(|name| Labels::new(&[("metrics", name)]));
-    to.sample(SERIES, &kinds[0], spans.series.len() as f64, None);
-    to.sample(SERIES, &kinds[1], edges.series.len() as f64, None);
+    for (kind, told) in kinds.iter().zip([spans.series.len(), edges.series.len(), told]) {
+        to.sample(SERIES, kind, told as f64, None);
+    }
     to.family(
         LEFT_OUT,
         Type::Gauge,
         "Sets of labels beyond the limit, the newest ones, that are not told.",
     );
-    to.sample(LEFT_OUT, &kinds[0], spans.left_out() as f64, None);
-    to.sample(LEFT_OUT, &kinds[1], edges.left_out() as f64, None);
+    for (kind, left_out) in kinds.iter().zip([spans.left_out(), edges.left_out(), custom.left_out]) {
+        to.sample(LEFT_OUT, kind, left_out as f64, None);
+    }
     to.finish()
 }
 
@@ -221,7 +234,7 @@ mod tests {
     fn rendered(spans: Vec<SpanSeries>, edges: Vec<EdgeSeries>) -> String {
         let spans = Told { known: spans.len(), series: spans };
         let edges = Told { known: edges.len() + 3, series: edges };
-        render(Format::Plain, &spans, &edges)
+        render(Format::Plain, &Scrape { spans, edges, custom: ExposedMetrics::default() })
     }
 
     // Catches buckets that are not cumulative, and a count that is not that of the last one.

@@ -7,8 +7,9 @@ use spanloom_model::{SpanId, SpanKind, SpanStatus, TraceId};
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, PgPool, Row};
 
-use super::render::{EdgeSeries, SpanSeries, Told, Totals};
+use super::render::{EdgeSeries, Scrape, SpanSeries, Told, Totals};
 use super::text::Exemplar;
+use crate::custom::exposed_store::exposed;
 use crate::query::store::begin_read;
 
 /// Sets of labels of span metrics at most, each with 18 series.
@@ -17,13 +18,14 @@ const SPAN_SERIES_MAX: i64 = 4_000;
 /// Sets of labels of the service graph at most, each with 19 series or 36.
 const EDGE_SERIES_MAX: i64 = 2_000;
 
+/// Groups of custom metrics at most, each with up to three series.
+const CUSTOM_GROUPS_MAX: i64 = 1_000;
+
 /// Everything that is scraped, of one moment.
-pub async fn totals(
-    pool: &PgPool,
-    statement_time: Duration,
-) -> sqlx::Result<(Told<SpanSeries>, Told<EdgeSeries>)> {
+pub async fn scrape(pool: &PgPool, statement_time: Duration) -> sqlx::Result<Scrape> {
     let mut tx = begin_read(pool, statement_time).await?;
-    Ok((spans(&mut tx).await?, edges(&mut tx).await?))
+    let (spans, edges) = (spans(&mut tx).await?, edges(&mut tx).await?);
+    Ok(Scrape { spans, edges, custom: exposed(&mut tx, CUSTOM_GROUPS_MAX).await? })
 }
 
 /// The oldest series first: a limit that is reached leaves out what is new, and the others go on. What has

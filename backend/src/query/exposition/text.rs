@@ -44,6 +44,7 @@ pub enum Type {
     Counter,
     Gauge,
     Histogram,
+    Summary,
 }
 
 /// An observation that stands for others.
@@ -107,6 +108,7 @@ impl Exposition {
             (Format::OpenMetrics, Type::Counter) => ("", "counter"),
             (_, Type::Gauge) => ("", "gauge"),
             (_, Type::Histogram) => ("", "histogram"),
+            (_, Type::Summary) => ("", "summary"),
         };
         self.line(format_args!("# HELP {name}{suffix} {help}"));
         self.line(format_args!("# TYPE {name}{suffix} {of}"));
