@@ -62,6 +62,7 @@ async fn begin(pool: &PgPool, limits: &Limits, length: TimeDelta) -> anyhow::Res
     for waiting in store::waiting(pool).await? {
         let Some(plan) = plan(&waiting, now, held, length) else { continue };
         let kept_from = now - TimeDelta::days(i64::from(limits.retention.of(Signal::Metrics).days));
+        let kept_from = kept_from.duration_trunc(TimeDelta::minutes(1)).unwrap_or(kept_from);
         if let Some(step) = store::begin(pool, waiting.version, plan, kept_from).await? {
             return Ok(Some(step));
         }

@@ -106,8 +106,14 @@ pub async fn begin(
         undo(&mut moving, version).await?;
     }
     let (from, end) = match (plan, to, end) {
-        (Plan::Next(length), Some(to), Some(end)) => ((to - length).max(end), end),
-        (Plan::First(from), None, None) => (from, oldest(&mut moving, kept_from).await?.min(from)),
+        // The last step goes back to the end of what is kept, though nothing is stored there: what comes
+        // late is for the writers.
+        (Plan::Next(length), Some(to), Some(end)) if to - length <= end => (end.min(kept_from), end),
+        (Plan::Next(length), Some(to), Some(end)) => (to - length, end),
+        (Plan::First(from), None, None) => {
+            let before = from - TimeDelta::minutes(1);
+            (from, oldest(&mut moving, kept_from).await?.min(before))
+        }
         // The first step was interrupted: the seam stays where it is, the writers have begun there.
         (Plan::Next(_), None, Some(end)) => {
             let from = sqlx::query_scalar("SELECT live_from FROM custom_metric_versions WHERE id = $1");
@@ -140,7 +146,7 @@ pub async fn begin(
 /// The oldest moment of which spans may be stored.
 async fn oldest(connection: &mut PgConnection, kept_from: DateTime<Utc>) -> sqlx::Result<DateTime<Utc>> {
     sqlx::query_scalar(
-        "SELECT greatest(coalesce(min(from_time), now()), date_trunc('minute', $1::timestamptz))
+        "SELECT greatest(coalesce(min(from_time), now()), $1)
          FROM storage_partitions() WHERE table_name = 'spans'",
     )
     .bind(kept_from)

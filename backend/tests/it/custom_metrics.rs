@@ -330,6 +330,27 @@ async fn a_back_fill_tells_how_far_it_is_and_can_be_stopped() {
     assert_eq!(still, stopped);
 }
 
+/// Catches spans that nobody counts because they began before everything that was stored when the
+/// back-fill ended.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_older_than_all_that_was_stored_counts_when_it_comes() {
+    let server = server().await;
+    let editor = server.login(Role::Editor).await;
+    let id = create(&editor, &count("spans")).await;
+    back_fill(&server).await;
+    let (_, metric) = call(&editor, Method::GET, &format!("/{id}"), &json!({})).await;
+    assert_eq!(metric["backfill"]["state"], "done");
+    assert_eq!(metric["backfill"]["percent"], 100.0);
+    let four_days = 4 * 86_400;
+    server.ingest(&json!([span(1, four_days, &json!({})), span(2, 1, &json!({}))])).await;
+    let start = now_us() - 5 * 86_400 * 1_000_000;
+    let answer = series(&server, &id, &format!("startTime={start}&step=3600")).await;
+    assert_eq!(answer["series"][0]["total"], 2.0, "{answer}");
+    move_parts(&server).await;
+    let answer = series(&server, &id, &format!("startTime={start}&step=3600")).await;
+    assert_eq!(answer["series"][0]["total"], 2.0, "{answer}");
+}
+
 /// Catches metrics of what is stored instead of what was received, and a count for those who compute
 /// rates that the back-fill makes jump.
 #[tokio::test(flavor = "multi_thread")]
