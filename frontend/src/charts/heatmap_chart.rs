@@ -415,10 +415,11 @@ fn tooltip(
     let content = match data.count(cell) {
         None => view! { <span>"no spans at all"</span> }.into_any(),
         Some(count) => {
-            let share = format::percent(count / data.total(cell.step).max(f64::MIN_POSITIVE));
+            let total = data.total(cell.step);
+            let share = format::percent(count / total.max(f64::MIN_POSITIVE));
             view! {
                 <span>{durations_name(low, high)}</span>
-                <span><b>{spans(count)}</b>{format!(", {share} of this time")}</span>
+                <span><b>{spans(count)}</b>{format!(", {share} of {}", format::count(total))}</span>
             }
             .into_any()
         }

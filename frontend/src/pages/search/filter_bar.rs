@@ -296,7 +296,7 @@ fn kind_chip(filter: Memo<Filter>, apply: Apply) -> Option<impl IntoView> {
 /// That the range is the span's.
 fn time_chip(filter: Memo<Filter>, apply: Apply) -> Option<impl IntoView> {
     let of_trace = move || apply.run(Change::TimeOfTrace);
-    let text = "of the span, not the trace".to_owned();
+    let text = "of the span".to_owned();
     filter.with(|filter| filter.of_span).then(|| chip("Time", text, "Time of the trace", of_trace))
 }
 

@@ -120,7 +120,7 @@ pub fn ServicePage() -> impl IntoView {
                     <LineChart title="Duration" unit=Unit::Duration data=data(DURATIONS) crosshair_ms=crosshair_ms marks=marks />
                 </div>
                 <div class="service-heat">
-                    <HeatmapChart title="Durations" data=heat crosshair_ms=crosshair_ms href=area_href />
+                    <HeatmapChart title="Distribution of durations" data=heat crosshair_ms=crosshair_ms href=area_href />
                 </div>
                 <TopErrors service=service />
                 <h2 class="section-title">"Operations"</h2>
