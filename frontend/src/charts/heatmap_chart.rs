@@ -380,9 +380,12 @@ fn axes(plot: &HeatPlot, frame: Frame) -> impl IntoView + use<> {
     let (from, to) = plot.time.domain;
     let columns = time_ticks(from as i64, to as i64, room, &ZONE).into_iter().map(|tick| {
         let x = plot.time.place(tick.at_ms as f64).round() + 0.5;
+        // At the very end there is no room for half a label.
+        let is_last = x > frame.right - TIME_LABEL_WIDTH / 4.0;
+        let (label_x, anchor) = if is_last { (frame.right + MARGIN_RIGHT, "end") } else { (x, "middle") };
         view! {
             <line class="grid" x1=x x2=x y1=frame.top y2=frame.bottom />
-            <text class="tick" x=x y=HEIGHT - 6.0 text-anchor="middle">{tick.label}</text>
+            <text class="tick" x=label_x y=HEIGHT - 6.0 text-anchor=anchor>{tick.label}</text>
         }
     });
     let base = frame.bottom + 0.5;
@@ -395,7 +398,11 @@ fn axes(plot: &HeatPlot, frame: Frame) -> impl IntoView + use<> {
 
 fn outline(plot: &HeatPlot, cells: &Cells, class: &'static str) -> impl IntoView + use<> {
     let (x, y, width, height) = plot.place(cells);
-    view! { <rect class=class x=x - 0.5 y=y - 0.5 width=width height=height /> }
+    let (x, y) = (x - 0.5, y - 0.5);
+    view! {
+        <rect class="heat-halo" x=x y=y width=width height=height />
+        <rect class=class x=x y=y width=width height=height />
+    }
 }
 
 fn tooltip(
