@@ -5,6 +5,7 @@ pub mod canvas;
 pub mod frame;
 pub mod heatmap;
 pub mod heatmap_chart;
+pub mod heatmap_parts;
 pub mod heatmap_ramp;
 pub mod level_bars;
 pub mod level_chart;

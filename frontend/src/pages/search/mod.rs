@@ -2,6 +2,7 @@
 
 pub mod filter;
 mod filter_bar;
+mod filter_parts;
 mod list;
 pub mod memory;
 mod points;
