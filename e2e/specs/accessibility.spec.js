@@ -27,6 +27,9 @@ for (const colorScheme of ['dark', 'light']) {
       await checkoutTrace(api, 'broken');
       await app.goto('/services/gateway');
       await expect(app.locator('.operations')).toBeVisible();
+      await expect(app.locator('.heat-legend')).toBeVisible();
+      await app.getByRole('group', { name: /^Distribution of durations/ }).press('ArrowLeft');
+      await expect(app.getByRole('group', { name: 'Chosen area' })).toBeVisible();
       await expectAccessible(app);
     });
 
@@ -53,6 +56,9 @@ for (const colorScheme of ['dark', 'light']) {
     test('search', async ({ api, app }) => {
       await checkoutTrace(api, 'broken');
       await app.goto('/traces?service=gateway');
+      await expect(app.getByRole('list', { name: 'Traces' }).getByRole('listitem').first()).toBeVisible();
+      await expectAccessible(app);
+      await app.goto('/traces?service=gateway&spanMin=1ns&spanMax=1h&kind=server&kind=consumer&timeOf=span');
       await expect(app.getByRole('list', { name: 'Traces' }).getByRole('listitem').first()).toBeVisible();
       await expectAccessible(app);
     });

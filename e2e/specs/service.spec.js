@@ -48,7 +48,7 @@ test('a service has charts that tell one moment together, zoom, and show a line 
   await chart(app, 'Duration').focus();
   await app.keyboard.press('ArrowLeft');
   await expect(chart(app, 'Duration').getByRole('status')).toContainText(/p50 1\d(\.\d+)? ms, p95 \d+ ms, p99 \d+ ms/);
-  await expect(app.locator('.crosshair')).toHaveCount(3);
+  await expect(app.locator('.crosshair')).toHaveCount(4);
   await app.keyboard.press('Escape');
   await expect(app.locator('.crosshair')).toHaveCount(0);
 

@@ -1,10 +1,20 @@
 //! Query parameters: each is read once, and everything that is wrong is told at once.
 
 use chrono::{DateTime, Utc};
+use spanloom_model::SpanKind;
 use spanloom_model::api::FieldError;
 
 /// Nanoseconds per second.
 pub const SECOND_NS: i64 = 1_000_000_000;
+
+const KINDS: [(&str, SpanKind); 6] = [
+    ("unspecified", SpanKind::Unspecified),
+    ("internal", SpanKind::Internal),
+    ("server", SpanKind::Server),
+    ("client", SpanKind::Client),
+    ("producer", SpanKind::Producer),
+    ("consumer", SpanKind::Consumer),
+];
 
 const DEFAULT_RANGE_NS: i64 = 3600 * SECOND_NS;
 
@@ -102,6 +112,20 @@ impl Params {
         }
     }
 
+    /// `kind`, which may be repeated: the kinds of spans, sorted, each once.
+    pub fn kinds(&mut self) -> Vec<SpanKind> {
+        let mut kinds = Vec::new();
+        for text in self.many("kind") {
+            match named(&KINDS, &text) {
+                Ok(kind) => kinds.push(kind),
+                Err(message) => self.reject("kind", message),
+            }
+        }
+        kinds.sort_unstable_by_key(|kind| kind.number());
+        kinds.dedup();
+        kinds
+    }
+
     /// `startTime` and `endTime` where they are given, in nanoseconds.
     pub fn times(&mut self) -> (Option<i64>, Option<i64>) {
         let start_ns = self.parsed("startTime", parse_time);
@@ -139,6 +163,15 @@ impl Params {
         }
         if self.errors.is_empty() { Ok(()) } else { Err(self.errors) }
     }
+}
+
+/// The value of that name; the error tells all names.
+pub fn named<T: Copy>(known: &[(&str, T)], text: &str) -> Result<T, String> {
+    let found = known.iter().find(|(name, _)| *name == text).map(|(_, value)| *value);
+    found.ok_or_else(|| {
+        let names: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
+        format!("must be one of {}", names.join(", "))
+    })
 }
 
 /// Whether the database can hold the text and it is not too long.

@@ -177,6 +177,97 @@ async fn groups_filters_and_the_comparison_tell_the_right_spans() {
     );
 }
 
+/// Traces with one span of a shop each, that begin up to two minutes earlier at the edge.
+fn visits(start_us: i64) -> Vec<Value> {
+    let mut state = 7_u64;
+    let mut random = |below: u64| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) % below
+    };
+    let mut spans = Vec::new();
+    for id in 1..=400_u64 {
+        let trace_id = format!("{id:032x}");
+        let at_us = start_us + random(30 * MINUTE_US as u64) as i64;
+        // From nothing to seconds, as many in each power of ten.
+        let duration_us = 10_u64.pow(random(7) as u32) * (1 + random(9)) * u64::from(id % 50 > 0);
+        let kind = ["server", "client", "consumer"][random(3) as usize];
+        let status = if random(4) == 0 { "error" } else { "unset" };
+        spans.push(json!({
+            "traceId": trace_id, "spanId": format!("{:016x}", 2 * id), "name": "visit",
+            "serviceName": "edge", "kind": "server",
+            "startTime": at_us - random(2 * MINUTE_US as u64) as i64, "duration": duration_us
+        }));
+        spans.push(json!({
+            "traceId": trace_id, "spanId": format!("{:016x}", 2 * id + 1),
+            "parentSpanId": format!("{:016x}", 2 * id), "name": format!("op {}", random(2)),
+            "serviceName": "shop", "kind": kind, "startTime": at_us, "duration": duration_us,
+            "status": status
+        }));
+    }
+    spans
+}
+
+/// Catches a brushed area of the heatmap that opens other traces than those it counts: by the trace's start
+/// instead of the span's, by a bound on the wrong side, by the duration of the whole trace.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_spans_behind_an_area_of_the_histogram_are_those_that_a_search_finds() {
+    let server = Spanloom::start().await;
+    let reader = server.reader().await;
+    let start_us = now_us() / MINUTE_US * MINUTE_US - 40 * MINUTE_US;
+    for part in visits(start_us).chunks(500) {
+        server.ingest(&part.to_vec().into()).await;
+    }
+    let mut found = 0;
+    for filter in ["", "&kind=server&kind=consumer", "&operation=op%201&status=error", "&kind=client"] {
+        let answer = reader
+            .get(&format!(
+                "/api/v1/metrics?metric=histogram&service=shop&step=300{filter}&startTime={start_us}&endTime={}",
+                start_us + 30 * MINUTE_US
+            ))
+            .await;
+        let histogram = &answer["histogram"];
+        let mut bounds = vec![histogram["lowestNs"].as_f64().unwrap()];
+        bounds.extend(histogram["buckets"].as_array().unwrap().iter().map(|it| it.as_f64().unwrap()));
+        let points = histogram["series"][0]["points"].as_array().unwrap();
+        let buckets = bounds.len() - 1;
+        for (from, to, low, high) in [
+            (0, points.len(), 0, buckets),
+            (1, 3, 0, buckets),
+            (0, points.len(), buckets / 2, buckets),
+            (0, points.len(), 0, 1),
+            (2, points.len(), buckets / 4, buckets / 2),
+            (1, 2, buckets / 3, buckets - 1),
+        ] {
+            let cells = points[from..to].iter().map(|point| {
+                let counts = point.as_array().unwrap().iter().take(high).skip(low);
+                counts.map(|count| count.as_f64().unwrap() as usize).sum::<usize>()
+            });
+            // Buckets hold their lower bound and not their upper one; zero lies in the lowest.
+            let least_ns = if bounds[low] < 1.0 { 0 } else { bounds[low].ceil() as i64 };
+            let most_ns = bounds[high].ceil() as i64 - 1;
+            let at_us = |step: usize| start_s(&answer) * 1_000_000 + step as i64 * 5 * MINUTE_US;
+            for order in ["start", "duration"] {
+                let page = reader
+                    .get(&format!(
+                        "/api/v1/traces?serviceName=shop{filter}&timeOf=span&order={order}&limit=1000\
+                         &startTime={}&endTime={}&minSpanDuration={least_ns}ns&maxSpanDuration={most_ns}ns",
+                        at_us(from),
+                        at_us(to)
+                    ))
+                    .await;
+                let traces = page["traces"].as_array().unwrap().len();
+                assert_eq!(
+                    traces,
+                    cells.clone().sum::<usize>(),
+                    "{filter} {from} {to} {low} {high} {order}"
+                );
+                found += traces;
+            }
+        }
+    }
+    assert!(found > 1_000, "the areas hold too little to prove anything: {found}");
+}
+
 /// Catches answers of any size, and parameters that are ignored.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_wrong_or_too_much_is_refused_by_name() {

@@ -54,7 +54,7 @@ async fn pages_equal_a_look_at_every_span() {
         }
         let spans: Vec<Span> = batches.into_iter().flatten().collect();
         let mut found = 0;
-        for _ in 0..100 {
+        for _ in 0..150 {
             let search = random_search(&mut rng, base_ns);
             let expected = search.expected(&spans);
             found += expected.len();
@@ -99,6 +99,7 @@ fn plain(trace: u128, start_ns: u64) -> Span {
         zone: "a",
         operation: 1,
         status: 0,
+        kind: 0,
         tags: vec![("n", Any::IntValue(1))],
     }
 }

@@ -1,7 +1,12 @@
 //! Charts of our own: scales are pure, drawing is SVG or canvas.
 
 pub mod bars;
+pub mod canvas;
 pub mod frame;
+pub mod heatmap;
+pub mod heatmap_chart;
+pub mod heatmap_parts;
+pub mod heatmap_ramp;
 pub mod level_bars;
 pub mod level_chart;
 pub mod line_chart;

@@ -53,6 +53,12 @@ impl LogNs {
         Self(Linear { domain: (low, high + missing + air), range })
     }
 
+    /// From one duration to another, in nanoseconds, for its ticks alone.
+    pub fn between(low_ns: f64, high_ns: f64) -> Self {
+        let log = |duration_ns: f64| duration_ns.max(1.0).log10();
+        Self(Linear { domain: (log(low_ns), log(high_ns)), range: (0.0, 1.0) })
+    }
+
     /// The pixel of a duration.
     pub fn place(&self, duration_ns: i64) -> f64 {
         self.0.place(log_ns(duration_ns))

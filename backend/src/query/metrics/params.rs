@@ -6,7 +6,7 @@ use spanloom_model::{SpanKind, SpanStatus};
 
 use super::store::Level;
 use crate::query::dependencies::call::Call;
-use crate::query::params::{Params, SECOND_NS, TimeRange, Window};
+use crate::query::params::{Params, SECOND_NS, TimeRange, Window, named};
 use crate::query::traces::params::{OPERATION_CHARS_MAX, SERVICE_CHARS_MAX};
 
 /// Points of a series at most.
@@ -56,15 +56,6 @@ const GROUPS: [(&str, Group); 5] = [
     ("kind", Group::Kind),
     ("status", Group::Status),
     ("version", Group::Version),
-];
-
-const KINDS: [(&str, SpanKind); 6] = [
-    ("unspecified", SpanKind::Unspecified),
-    ("internal", SpanKind::Internal),
-    ("server", SpanKind::Server),
-    ("client", SpanKind::Client),
-    ("producer", SpanKind::Producer),
-    ("consumer", SpanKind::Consumer),
 ];
 
 const STATUSES: [(&str, SpanStatus); 3] =
@@ -155,7 +146,7 @@ impl Question {
         let filter = Filter {
             service: params.text("service", SERVICE_CHARS_MAX),
             operation: params.text("operation", OPERATION_CHARS_MAX),
-            kinds: kinds(params),
+            kinds: params.kinds(),
             status: params.parsed("status", |text| named(&STATUSES, text)),
             version: params.text("version", VERSION_CHARS_MAX),
             call: Call::parse(params),
@@ -220,31 +211,12 @@ fn metrics(params: &mut Params) -> (Vec<Metric>, bool) {
     (metrics.iter().flatten().copied().collect(), metrics.contains(&None))
 }
 
-fn kinds(params: &mut Params) -> Vec<SpanKind> {
-    let mut kinds = Vec::new();
-    for text in params.many("kind") {
-        match named(&KINDS, &text) {
-            Ok(kind) => kinds.push(kind),
-            Err(message) => params.reject("kind", message),
-        }
-    }
-    kinds
-}
-
 fn groups(params: &mut Params) -> Vec<Group> {
     let parse = |text: &str| text.split(',').map(|name| named(&GROUPS, name.trim())).collect();
     let mut groups: Vec<Group> = params.parsed("groupBy", parse).unwrap_or_default();
     groups.sort_unstable();
     groups.dedup();
     groups
-}
-
-fn named<T: Copy>(known: &[(&str, T)], text: &str) -> Result<T, String> {
-    let found = known.iter().find(|(name, _)| *name == text).map(|(_, value)| *value);
-    found.ok_or_else(|| {
-        let names: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
-        format!("must be one of {}", names.join(", "))
-    })
 }
 
 /// A round step that gives at most [`POINTS_WANTED`] points.

@@ -24,9 +24,10 @@ use crate::web::{ApiError, ApiResult};
     tag = "traces",
     operation_id = "searchTraces",
     summary = "Search traces",
-    description = "A trace matches if one of its spans satisfies service, operation, status, all tags and \
-        the call together; the bounds of the duration apply to the whole trace; a trace lies in the range if its \
-        start does. Results are complete and in order: the newest 20 really are the newest 20. If the \
+    description = "A trace matches if one of its spans satisfies service, operation, status, kind, the \
+        span's duration, all tags and the call together; `duration` and `maxDuration` apply to the whole trace; \
+        a trace lies in the range if its start does, or, with `timeOf=span`, if the start of that span does. \
+        Results are complete and in order: the newest 20 really are the newest 20. If the \
         server's time limit ends a search, `searched` tells how far it came and `nextCursor` continues \
         it. One case has a limit: if all matching spans of a trace start more than a minute after the \
         end of the range, and no batch of spans that arrived together reaches across that end, the trace \
@@ -44,6 +45,12 @@ use crate::web::{ApiError, ApiResult};
             example = json!(["http.response.status_code=500"])),
         ("status" = Option<String>, Query, description = "The span's status: `ok`, `error` or `unset`.",
             pattern = "^(ok|error|unset)$", example = "error"),
+        ("kind" = Option<Vec<String>>, Query, description = "The span's kind is one of these; may be repeated: \
+            unspecified, internal, server, client, producer, consumer.", example = json!(["server"])),
+        ("minSpanDuration" = Option<String>, Query, description = "The span lasts at least this long: a number \
+            with a unit (ns, us, ms, s, m, h), or integer microseconds.", example = "12ms"),
+        ("maxSpanDuration" = Option<String>, Query, description = "The span lasts at most this long, in the \
+            same forms.", example = "80ms"),
         ("caller" = Option<String>, Query, description = "The span is part of a call of this service; only \
             with `callee`.", max_length = 265, example = "frontend"),
         ("callee" = Option<String>, Query, description = "The span is part of a call of this service, or of \
@@ -59,6 +66,9 @@ use crate::web::{ApiError, ApiResult};
             example = "2026-11-23T11:00:00Z"),
         ("endTime" = Option<String>, Query, description = "The trace starts before this time, in the same \
             forms. Default: now.", example = "2026-11-23T12:00:00Z"),
+        ("timeOf" = Option<String>, Query, description = "What starts between `startTime` and `endTime`: \
+            `trace`, or `span`, the span that satisfies the conditions, as `/metrics` counts spans; its trace \
+            may have started earlier. Default: `trace`.", pattern = "^(trace|span)$", example = "span"),
         ("order" = Option<String>, Query, description = "`start`: the newest first. `duration`: the \
             longest first. Default: `start`.", pattern = "^(start|duration)$", example = "start"),
         ("limit" = Option<u32>, Query, description = "Traces on the page. The server may be configured \

@@ -2,11 +2,11 @@
 
 use sha2::{Digest, Sha256};
 use spanloom_model::api::{FieldError, SearchOrder};
-use spanloom_model::{SpanStatus, TraceId};
+use spanloom_model::{SpanKind, SpanStatus, TraceId};
 
 use super::cursor::Cursor;
 use crate::query::dependencies::call::Call;
-use crate::query::params::{Params, SECOND_NS, TimeRange, check_text, parse_duration};
+use crate::query::params::{Params, SECOND_NS, TimeRange, check_text, named, parse_duration};
 
 /// Characters of a service's name at most.
 pub const SERVICE_CHARS_MAX: usize = 255;
@@ -16,6 +16,8 @@ pub const OPERATION_CHARS_MAX: usize = 1_000;
 pub const TAG_KEY_CHARS_MAX: usize = 255;
 /// Characters of an attribute's value at most.
 pub const TAG_VALUE_CHARS_MAX: usize = 1_000;
+
+const TIMES_OF: [(&str, TimeOf); 2] = [("trace", TimeOf::Trace), ("span", TimeOf::Span)];
 
 const TAGS_MAX: usize = 10;
 const LIMIT_DEFAULT: u32 = 20;
@@ -29,6 +31,16 @@ pub struct Tag {
     pub value: String,
 }
 
+/// What lies in the range.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum TimeOf {
+    /// The start of the trace.
+    #[default]
+    Trace,
+    /// The start of the span that satisfies the conditions, whenever its trace started.
+    Span,
+}
+
 /// Which traces are wanted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filter {
@@ -40,6 +52,14 @@ pub struct Filter {
     pub operation: Option<String>,
     /// The same span's status.
     pub status: Option<SpanStatus>,
+    /// The same span's kind is one of these; any if empty.
+    pub kinds: Vec<SpanKind>,
+    /// The same span's duration in nanoseconds, inclusive.
+    pub span_duration_min_ns: Option<i64>,
+    /// The same span's duration in nanoseconds, inclusive.
+    pub span_duration_max_ns: Option<i64>,
+    /// What lies in the range.
+    pub time_of: TimeOf,
     /// The same span's attributes.
     pub tags: Vec<Tag>,
     /// The same span is this call's: the callee's, or the caller's if the callee sends no spans.
@@ -63,7 +83,7 @@ impl Filter {
 pub struct SearchParams {
     /// Which traces.
     pub filter: Filter,
-    /// In which a trace must start.
+    /// In which a trace or its span must start, as `filter.time_of` tells.
     pub range: TimeRange,
     /// The order of the results.
     pub order: SearchOrder,
@@ -76,6 +96,14 @@ pub struct SearchParams {
 }
 
 impl SearchParams {
+    /// In which a trace must start.
+    pub fn trace_range(&self) -> TimeRange {
+        match self.filter.time_of {
+            TimeOf::Trace => self.range,
+            TimeOf::Span => TimeRange { start_ns: i64::MIN, end_ns: self.range.end_ns },
+        }
+    }
+
     /// Reads and checks everything; the error lists all that is wrong.
     pub fn parse(mut params: Params, limit_max: u32, now_ns: i64) -> Result<Self, Vec<FieldError>> {
         let filter = filter(&mut params);
@@ -113,16 +141,39 @@ fn filter(params: &mut Params) -> Filter {
     let service = params.text("serviceName", SERVICE_CHARS_MAX);
     let operation = params.text("operation", OPERATION_CHARS_MAX);
     let status = params.parsed("status", parse_status);
+    let kinds = params.kinds();
     let tags = tags(params);
-    let duration_min_ns = params.parsed("duration", parse_duration);
-    let duration_max_ns = params.parsed("maxDuration", parse_duration);
-    if let (Some(min), Some(max)) = (duration_min_ns, duration_max_ns)
+    let (span_duration_min_ns, span_duration_max_ns) =
+        durations(params, "minSpanDuration", "maxSpanDuration");
+    let (duration_min_ns, duration_max_ns) = durations(params, "duration", "maxDuration");
+    let time_of = params.parsed("timeOf", |text| named(&TIMES_OF, text)).unwrap_or_default();
+    let call = Call::parse(params);
+    Filter {
+        trace_id,
+        service,
+        operation,
+        status,
+        kinds,
+        span_duration_min_ns,
+        span_duration_max_ns,
+        time_of,
+        tags,
+        call,
+        duration_min_ns,
+        duration_max_ns,
+    }
+}
+
+/// Both bounds of a duration, in nanoseconds.
+fn durations(params: &mut Params, min_name: &str, max_name: &str) -> (Option<i64>, Option<i64>) {
+    let min_ns = params.parsed(min_name, parse_duration);
+    let max_ns = params.parsed(max_name, parse_duration);
+    if let (Some(min), Some(max)) = (min_ns, max_ns)
         && min > max
     {
-        params.reject("maxDuration", "must not be less than duration");
+        params.reject(max_name, format!("must not be less than {min_name}"));
     }
-    let call = Call::parse(params);
-    Filter { trace_id, service, operation, status, tags, call, duration_min_ns, duration_max_ns }
+    (min_ns, max_ns)
 }
 
 /// `tag`, which may be repeated.
@@ -204,6 +255,11 @@ mod tests {
             ("duration", "250ms"),
             ("maxDuration", "2s"),
             ("status", "error"),
+            ("kind", "server"),
+            ("kind", "consumer"),
+            ("minSpanDuration", "12345678ns"),
+            ("maxSpanDuration", "80ms"),
+            ("timeOf", "span"),
             ("order", "duration"),
             ("limit", "5"),
             ("startTime", "1000000"),
@@ -216,6 +272,12 @@ mod tests {
         assert_eq!((search.filter.duration_min_ns, search.filter.duration_max_ns), {
             (Some(250_000_000), Some(2_000_000_000))
         });
+        assert_eq!(search.filter.kinds, [SpanKind::Server, SpanKind::Consumer]);
+        assert_eq!((search.filter.span_duration_min_ns, search.filter.span_duration_max_ns), {
+            (Some(12_345_678), Some(80_000_000))
+        });
+        assert_eq!(search.filter.time_of, TimeOf::Span);
+        assert_eq!(search.trace_range().end_ns, 2 * SECOND_NS);
         assert_eq!((search.order, search.limit), (SearchOrder::Duration, 5));
         assert_eq!(search.range, TimeRange { start_ns: SECOND_NS, end_ns: 2 * SECOND_NS });
     }
@@ -227,6 +289,10 @@ mod tests {
             ("status", "bad"),
             ("duration", "2s"),
             ("maxDuration", "1s"),
+            ("minSpanDuration", "2"),
+            ("maxSpanDuration", "1"),
+            ("kind", "serving"),
+            ("timeOf", "both"),
             ("order", "size"),
             ("limit", "1001"),
             ("cursor", "foreign"),
@@ -239,8 +305,26 @@ mod tests {
         fields.sort();
         assert_eq!(
             fields,
-            ["cursor", "limit", "maxDuration", "order", "startTime", "status", "tag", "tag", "traceId"]
+            [
+                "cursor",
+                "kind",
+                "limit",
+                "maxDuration",
+                "maxSpanDuration",
+                "order",
+                "startTime",
+                "status",
+                "tag",
+                "tag",
+                "timeOf",
+                "traceId"
+            ]
         );
+        for duration in ["fast", "-1ms", "NaNs", "9223372036854775807", "9999999h"] {
+            for name in ["minSpanDuration", "maxSpanDuration"] {
+                assert_eq!(parse(&[(name, duration)]).unwrap_err()[0].field, name);
+            }
+        }
         for limit in ["0", "-1", "1.5", "99999999999"] {
             assert_eq!(parse(&[("limit", limit)]).unwrap_err()[0].field, "limit");
         }

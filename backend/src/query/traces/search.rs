@@ -9,6 +9,10 @@
 //! of which one piece reaches across the end are found by that piece, slice by slice. The others,
 //! whose batches happened to be cut right there, are looked for from the end of the range onwards:
 //! up to the newest data if that is quick, else for a minute at least.
+//!
+//! Where the range is the spans', all hits lie in it, and there are no exceptions: a walk through the
+//! range knows all traces, those that started before it too. Each page walks from the end again, because
+//! a trace's hits may lie long after its start.
 
 use std::collections::{BTreeSet, HashSet};
 use std::time::{Duration, Instant};
@@ -56,7 +60,7 @@ type Found = Vec<(Uuid, Merged)>;
 /// Finds one page of traces.
 pub async fn search(pool: &PgPool, limits: Limits, params: &SearchParams) -> sqlx::Result<TracesResponse> {
     let mut tx = begin_read(pool, limits.statement_time).await?;
-    let Some(conditions) = Conditions::resolve(&mut tx, &params.filter).await? else {
+    let Some(conditions) = Conditions::resolve(&mut tx, &params.filter, params.range).await? else {
         return Ok(response(params, Vec::new(), None, None));
     };
     let mut walk = Walk::new(&mut tx, params, &conditions, limits.search_time);
@@ -76,10 +80,9 @@ pub async fn search(pool: &PgPool, limits: Limits, params: &SearchParams) -> sql
         Err(error) if timed_out(&error) => false,
         Err(error) => return Err(error),
     };
-    let complete_us = walk.complete_us;
-    let certain_ns = complete_us.saturating_mul(1000);
+    let certain_ns = walk.certain_ns();
     let mut ids = walk.take(certain_ns, params.limit + 1);
-    let progress = complete_us < walk.end_us;
+    let progress = certain_ns < walk.first_ns();
     let late_complete = walk.late_complete;
     let is_full = ids.len() > params.limit;
     ids.truncate(params.limit);
@@ -133,7 +136,9 @@ impl<'a> Walk<'a> {
         search_time: Duration,
     ) -> Self {
         let mut range = params.range;
-        if let Some(cursor) = &params.cursor {
+        if let Some(cursor) = &params.cursor
+            && !conditions.bound_spans()
+        {
             // Traces that start at the same nanosecond as the last one may follow it.
             range.end_ns = range.end_ns.min(cursor.key_ns.saturating_add(1));
         }
@@ -154,7 +159,7 @@ impl<'a> Walk<'a> {
     /// Walks until the page is certain (true) or a limit is reached (false).
     async fn run(&mut self) -> sqlx::Result<bool> {
         let start_us = self.params.range.start_us();
-        if !self.conditions.is_empty() && self.end_us > start_us {
+        if !self.conditions.is_empty() && !self.conditions.bound_spans() && self.end_us > start_us {
             self.late_hits(start_us).await?;
         }
         let range_us = self.end_us.saturating_sub(start_us);
@@ -174,17 +179,35 @@ impl<'a> Walk<'a> {
         Ok(true)
     }
 
+    /// All matching traces that start at this nanosecond or later are known.
+    fn certain_ns(&self) -> i64 {
+        if self.conditions.bound_spans() && self.complete_us <= self.params.range.start_us() {
+            return i64::MIN;
+        }
+        self.complete_us.saturating_mul(1000)
+    }
+
+    /// No trace of the page starts later.
+    fn first_ns(&self) -> i64 {
+        let end_ns = self.end_us.saturating_mul(1000);
+        match &self.params.cursor {
+            Some(cursor) if self.conditions.bound_spans() => cursor.key_ns.min(end_ns),
+            // The walk began at the cursor.
+            _ => end_ns,
+        }
+    }
+
     /// Whether the page is full of traces that nothing can precede any more.
     fn is_certain(&self) -> bool {
         let last = self.best.first().filter(|_| self.best.len() > self.params.limit);
-        last.is_some_and(|(start_ns, _)| *start_ns >= self.complete_us.saturating_mul(1000))
+        last.is_some_and(|(start_ns, _)| *start_ns >= self.certain_ns())
     }
 
     /// Walks from `complete_us` back to `slice_start_us` or until the page is certain. Tells how many
     /// hits there were; none if a limit was reached.
     async fn slice(&mut self, slice_start_us: i64) -> sqlx::Result<Option<usize>> {
         let slice_end_us = self.complete_us;
-        if !self.conditions.is_empty() {
+        if !self.conditions.is_empty() && !self.conditions.bound_spans() {
             self.limit_time().await?;
             let beyond_ns = self.end_us.saturating_mul(1000);
             let ids = straddlers(self.db, slice_start_us, slice_end_us, beyond_ns, SEEN_MAX).await?;
@@ -266,11 +289,12 @@ impl<'a> Walk<'a> {
     /// Looks at the traces that are new and keeps those that belong on the page as far as is known.
     /// `proven` traces are known to satisfy the conditions.
     async fn consider(&mut self, mut ids: Vec<Uuid>, proven: bool) -> sqlx::Result<()> {
-        let SearchParams { range, filter, cursor, limit, .. } = self.params;
+        let SearchParams { filter, cursor, limit, .. } = self.params;
+        let range = self.params.trace_range();
         ids.retain(|id| self.seen.insert(*id));
         for chunk in ids.chunks(CANDIDATES_MAX) {
             self.limit_time().await?;
-            let mut traces = candidates(self.db, self.conditions, filter, *range, chunk).await?;
+            let mut traces = candidates(self.db, self.conditions, filter, range, chunk).await?;
             traces.retain(|trace| {
                 cursor.is_none_or(|cursor| cursor.is_before(trace.start_ns, trace.trace_id.as_u128()))
             });
@@ -322,8 +346,9 @@ async fn search_longest(
     params: &SearchParams,
     conditions: &Conditions,
 ) -> sqlx::Result<(Found, Option<Cursor>)> {
-    let SearchParams { filter, range, limit, .. } = params;
-    let mut ids = longest(db, conditions, filter, *range, params.cursor.as_ref(), limit + 1).await?;
+    let SearchParams { filter, limit, .. } = params;
+    let range = params.trace_range();
+    let mut ids = longest(db, conditions, filter, range, params.cursor.as_ref(), limit + 1).await?;
     let more = ids.len() > *limit;
     ids.truncate(*limit);
     let found = found(db, ids).await?;

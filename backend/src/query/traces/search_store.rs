@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use futures::TryStreamExt;
-use spanloom_model::SpanStatus;
+use spanloom_model::{SpanKind, SpanStatus};
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Postgres, QueryBuilder, Row};
 use uuid::Uuid;
@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::call_store::CallCondition;
 use super::cursor::Cursor;
 use super::merge::{Merged, Piece};
-use super::params::Filter;
+use super::params::{Filter, TimeOf};
 use crate::query::params::TimeRange;
 use crate::query::store::{service_id, time_of_us};
 use crate::query::tag_store::TagCondition;
@@ -24,6 +24,11 @@ pub struct Conditions {
     service: Option<i32>,
     operations: Option<Operations>,
     status: Option<SpanStatus>,
+    kinds: Vec<SpanKind>,
+    duration_min_ns: Option<i64>,
+    duration_max_ns: Option<i64>,
+    /// In which it starts; anywhere if the range is the trace's.
+    range: Option<TimeRange>,
     tags: Vec<TagCondition>,
     call: Option<CallCondition>,
 }
@@ -45,9 +50,20 @@ pub struct Hit {
 }
 
 impl Conditions {
-    /// Looks the names up; none if there is no such service or operation.
-    pub async fn resolve(db: &mut PgConnection, filter: &Filter) -> sqlx::Result<Option<Self>> {
-        let mut conditions = Self { status: filter.status, ..Self::default() };
+    /// Looks the names up; none if there is no such service or operation. `range` is the search's.
+    pub async fn resolve(
+        db: &mut PgConnection,
+        filter: &Filter,
+        range: TimeRange,
+    ) -> sqlx::Result<Option<Self>> {
+        let mut conditions = Self {
+            status: filter.status,
+            kinds: filter.kinds.clone(),
+            duration_min_ns: filter.span_duration_min_ns,
+            duration_max_ns: filter.span_duration_max_ns,
+            range: (filter.time_of == TimeOf::Span).then_some(range),
+            ..Self::default()
+        };
         if let Some(name) = &filter.service {
             conditions.service = service_id(db, name).await?;
             if conditions.service.is_none() {
@@ -81,7 +97,19 @@ impl Conditions {
     /// Whether pieces of traces cannot tell.
     pub fn need_spans(&self) -> bool {
         let by_pieces = matches!(self.status, None | Some(SpanStatus::Error));
-        !by_pieces || self.operations.is_some() || !self.tags.is_empty() || self.call.is_some()
+        !by_pieces
+            || self.operations.is_some()
+            || !self.kinds.is_empty()
+            || self.duration_min_ns.is_some()
+            || self.duration_max_ns.is_some()
+            || self.range.is_some()
+            || !self.tags.is_empty()
+            || self.call.is_some()
+    }
+
+    /// Whether the span has to start in the range, so that no hit lies outside.
+    pub fn bound_spans(&self) -> bool {
+        self.range.is_some()
     }
 
     /// Adds the condition about a row of `traces` after `prefix`; false if there is none.
@@ -115,12 +143,41 @@ impl Conditions {
         if let Some(status) = self.status {
             sql.push(" AND status = ").push_bind(status.number());
         }
+        if !self.kinds.is_empty() {
+            let kinds: Vec<i16> = self.kinds.iter().map(|kind| kind.number()).collect();
+            sql.push(" AND kind = ANY(").push_bind(kinds).push(")");
+        }
+        if let Some(min_ns) = self.duration_min_ns {
+            sql.push(" AND duration_ns >= ").push_bind(min_ns);
+        }
+        if let Some(max_ns) = self.duration_max_ns {
+            sql.push(" AND duration_ns <= ").push_bind(max_ns);
+        }
+        if let Some(range) = self.range {
+            push_start_range(sql, range);
+        }
         for tag in &self.tags {
             tag.push_here_or_in_resource(sql, self.service.as_slice());
         }
         if let Some(call) = &self.call {
             call.push(sql);
         }
+    }
+}
+
+/// Adds ` AND ...`: the span starts in the range, to the nanosecond.
+fn push_start_range(sql: &mut Sql, range: TimeRange) {
+    sql.push(" AND start_time >= ").push_bind(time_of_us(range.start_us()));
+    sql.push(" AND start_time < ").push_bind(time_of_us(range.end_us()));
+    // Whole microseconds, as nearly all ranges have them, need no second look.
+    let (start_sub_ns, end_sub_ns) = (range.start_ns.rem_euclid(1000), range.end_ns.rem_euclid(1000));
+    if start_sub_ns > 0 {
+        sql.push(" AND (start_time > ").push_bind(time_of_us(range.start_us()));
+        sql.push(" OR start_sub_ns >= ").push_bind(start_sub_ns as i16).push(")");
+    }
+    if end_sub_ns > 0 {
+        sql.push(" AND (start_time < ").push_bind(time_of_us(range.end_us() - 1));
+        sql.push(" OR start_sub_ns < ").push_bind(end_sub_ns as i16).push(")");
     }
 }
 
@@ -345,7 +402,7 @@ fn piece(row: &PgRow) -> sqlx::Result<Piece> {
     })
 }
 
-/// The longest traces of the range in order: duration, then id, both descending.
+/// The longest traces in order: duration, then id, both descending. They start in `range`.
 pub async fn longest(
     db: &mut PgConnection,
     conditions: &Conditions,
@@ -354,13 +411,15 @@ pub async fn longest(
     cursor: Option<&Cursor>,
     limit: usize,
 ) -> sqlx::Result<Vec<Uuid>> {
-    // A trace that starts in the range has a piece that does; its other pieces may lie anywhere.
-    let start = time_of_us(range.start_us());
-    let mut sql = Sql::new(
-        "WITH candidates AS MATERIALIZED (
-             SELECT DISTINCT trace_id FROM traces WHERE first_start >= ",
-    );
-    sql.push_bind(start).push(" AND first_start < ").push_bind(time_of_us(range.end_us()));
+    let mut sql = Sql::new("WITH candidates AS MATERIALIZED (SELECT DISTINCT trace_id FROM ");
+    if conditions.bound_spans() {
+        sql.push("spans h WHERE true");
+        conditions.push_span(&mut sql);
+    } else {
+        // A trace that starts in the range has a piece that does; its other pieces may lie anywhere.
+        sql.push("traces WHERE first_start >= ").push_bind(time_of_us(range.start_us()));
+        sql.push(" AND first_start < ").push_bind(time_of_us(range.end_us()));
+    }
     sql.push(
         "), merged AS MATERIALIZED (
              SELECT trace_id, max(end_ns) AS end_ns, max(end_ns) - min(start_ns) AS duration_ns
@@ -372,8 +431,9 @@ pub async fn longest(
         sql.push(" AND (duration_ns, trace_id) < (").push_bind(cursor.key_ns).push(", ");
         sql.push_bind(Uuid::from_u128(cursor.trace_id.get())).push(")");
     }
-    if conditions.need_spans() {
-        sql.push(" AND trace_id IN (SELECT trace_id FROM spans h WHERE start_time >= ").push_bind(start);
+    if conditions.need_spans() && !conditions.bound_spans() {
+        sql.push(" AND trace_id IN (SELECT trace_id FROM spans h WHERE start_time >= ");
+        sql.push_bind(time_of_us(range.start_us()));
         sql.push(
             " AND start_time <= (SELECT timestamptz 'epoch' + (max(end_ns) / 1000 + 1) * interval '1 us'
                                  FROM merged)",

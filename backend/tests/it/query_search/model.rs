@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use crate::harness::Spanloom;
 
 pub(super) const MINUTE_NS: u64 = 60_000_000_000;
+pub(super) const KINDS: [&str; 6] = ["unspecified", "internal", "server", "client", "producer", "consumer"];
 pub(super) const STATUSES: [&str; 3] = ["unset", "ok", "error"];
 
 #[derive(Debug, Clone)]
@@ -29,6 +30,7 @@ pub(super) struct Span {
     pub(super) zone: &'static str,
     pub(super) operation: u8,
     pub(super) status: usize,
+    pub(super) kind: usize,
     pub(super) tags: Vec<(&'static str, Any)>,
 }
 
@@ -75,6 +77,7 @@ pub(super) fn otlp(span: &Span) -> OtlpSpan {
         span_id: span.id.to_be_bytes().to_vec(),
         parent_span_id: if span.is_root { Vec::new() } else { 77_u64.to_be_bytes().to_vec() },
         name: operation_name(span.operation),
+        kind: span.kind as i32,
         start_time_unix_nano: span.start_ns,
         end_time_unix_nano: span.start_ns + span.duration_ns,
         attributes: span.tags.iter().map(|(key, value)| attribute(key, value.clone())).collect(),
@@ -103,6 +106,7 @@ pub(super) fn random_batches(rng: &mut StdRng, base_ns: u64) -> Vec<Vec<Span>> {
                 zone: ["a", "b"][rng.random_range(0..2)],
                 operation: rng.random_range(0..3),
                 status: rng.random_range(0..3),
+                kind: rng.random_range(0..6),
                 tags: random_tags(rng),
             };
             batches[rng.random_range(0..6)].push(span);
@@ -140,6 +144,11 @@ pub(super) struct Search {
     pub(super) service: Option<u8>,
     pub(super) operation: Option<u8>,
     pub(super) status: Option<usize>,
+    pub(super) kinds: Vec<usize>,
+    pub(super) span_min_ns: Option<u64>,
+    pub(super) span_max_ns: Option<u64>,
+    /// Whether the range is that of the span's start.
+    pub(super) of_span: bool,
     pub(super) tags: Vec<(&'static str, &'static str)>,
     pub(super) min_us: Option<u64>,
     pub(super) max_us: Option<u64>,
@@ -177,6 +186,15 @@ pub(super) fn random_search(rng: &mut StdRng, base_ns: u64) -> Search {
     for _ in 0..usize::from(tag) + usize::from(second_tag) {
         search.tags.push(tags[rng.random_range(0..tags.len())]);
     }
+    search.of_span = rng.random_bool(0.4);
+    if rng.random_bool(0.3) {
+        search.kinds = (0..rng.random_range(1..4)).map(|_| rng.random_range(0..6)).collect();
+    }
+    // Bounds that some durations equal: both are inclusive.
+    let bounds_ns = [0, 1, 1_500, 1_501, 2_999_999, 3_000_000, 2_000_000_000, 10 * MINUTE_NS];
+    let (from, to) = (rng.random_range(0..bounds_ns.len()), rng.random_range(0..bounds_ns.len()));
+    search.span_min_ns = rng.random_bool(0.3).then(|| bounds_ns[from.min(to)]);
+    search.span_max_ns = rng.random_bool(0.3).then(|| bounds_ns[from.max(to)]);
     search.min_us = min.then(|| rng.random_range(0..900_000_000));
     search.max_us = max.then(|| rng.random_range(0..900_000_000));
     if let (Some(min), Some(max)) = (search.min_us, search.max_us) {
@@ -197,6 +215,10 @@ impl Search {
         query.extend(self.service.map(|service| ("serviceName", service_name(service))));
         query.extend(self.operation.map(|operation| ("operation", operation_name(operation))));
         query.extend(self.status.map(|status| ("status", STATUSES[status].to_owned())));
+        query.extend(self.kinds.iter().map(|kind| ("kind", KINDS[*kind].to_owned())));
+        query.extend(self.span_min_ns.map(|ns| ("minSpanDuration", format!("{ns}ns"))));
+        query.extend(self.span_max_ns.map(|ns| ("maxSpanDuration", format!("{ns}ns"))));
+        query.extend(self.of_span.then(|| ("timeOf", "span".to_owned())));
         query.extend(self.tags.iter().map(|(key, value)| ("tag", format!("{key}={value}"))));
         query.extend(self.min_us.map(|us| ("duration", us.to_string())));
         query.extend(self.max_us.map(|us| ("maxDuration", format!("{us}us"))));
@@ -207,6 +229,10 @@ impl Search {
         self.service.is_none_or(|service| span.service == service)
             && self.operation.is_none_or(|operation| span.operation == operation)
             && self.status.is_none_or(|status| span.status == status)
+            && (self.kinds.is_empty() || self.kinds.contains(&span.kind))
+            && self.span_min_ns.is_none_or(|ns| span.duration_ns >= ns)
+            && self.span_max_ns.is_none_or(|ns| span.duration_ns <= ns)
+            && (!self.of_span || (self.start_ns..self.end_ns).contains(&span.start_ns))
             && self.tags.iter().all(|(key, value)| {
                 (*key == "zone" && span.zone == *value)
                     || span.tags.iter().any(|(k, v)| k == key && text(v) == *value)
@@ -223,7 +249,7 @@ impl Search {
             .values()
             .filter(|spans| spans.iter().any(|span| self.accepts(span)))
             .map(|spans| Summary::of(spans))
-            .filter(|trace| (self.start_ns..self.end_ns).contains(&trace.start_ns))
+            .filter(|trace| self.of_span || (self.start_ns..self.end_ns).contains(&trace.start_ns))
             .filter(|trace| self.min_us.is_none_or(|us| trace.duration_ns >= us * 1000))
             .filter(|trace| self.max_us.is_none_or(|us| trace.duration_ns <= us * 1000))
             .collect();

@@ -7,8 +7,26 @@ use crate::state::query::Query;
 use crate::state::time_range::Window;
 
 /// The parameters of the page's URL that belong to the search.
-pub const PARAMETERS: [&str; 11] =
-    ["service", "operation", "tag", "caller", "callee", "min", "max", "status", "order", "limit", "sort"];
+pub const PARAMETERS: [&str; 15] = [
+    "service",
+    "operation",
+    "tag",
+    "caller",
+    "callee",
+    "min",
+    "max",
+    "spanMin",
+    "spanMax",
+    "kind",
+    "timeOf",
+    "status",
+    "order",
+    "limit",
+    "sort",
+];
+
+/// The kinds of spans, as the API calls them.
+const KINDS: [&str; 6] = ["server", "consumer", "client", "producer", "internal", "unspecified"];
 
 /// How many results a page of the list may have.
 pub const LIMITS: [u32; 5] = [20, 50, 100, 200, 500];
@@ -32,6 +50,14 @@ pub struct Filter {
     pub min: String,
     /// The trace lasts at most so long, as typed.
     pub max: String,
+    /// The same span lasts at least so long, as typed.
+    pub span_min: String,
+    /// The same span lasts at most so long, as typed.
+    pub span_max: String,
+    /// The same span's kind is one of these; any if empty.
+    pub kinds: Vec<String>,
+    /// The page's time range is that of the same span, not of the trace.
+    pub of_span: bool,
     /// Status of the same span: `ok`, `error`, `unset`.
     pub status: String,
     /// The longest first instead of the newest.
@@ -54,6 +80,10 @@ impl Filter {
             callee: text("callee"),
             min: text("min"),
             max: text("max"),
+            span_min: text("spanMin"),
+            span_max: text("spanMax"),
+            kinds: query.all("kind").filter(|kind| KINDS.contains(kind)).map(str::to_owned).collect(),
+            of_span: query.get("timeOf") == Some("span"),
             status: if ["ok", "error", "unset"].contains(&status.as_str()) {
                 status
             } else {
@@ -78,6 +108,12 @@ impl Filter {
         query.set("callee", self.callee.as_str());
         query.set("min", self.min.trim());
         query.set("max", self.max.trim());
+        query.set("spanMin", self.span_min.trim());
+        query.set("spanMax", self.span_max.trim());
+        for kind in &self.kinds {
+            query.push("kind", kind.as_str());
+        }
+        query.set("timeOf", if self.of_span { "span" } else { "" });
         query.set("status", self.status.as_str());
         query.set("order", if self.longest_first { "duration" } else { "" });
         query.set("limit", if self.limit == 0 { String::new() } else { self.limit.to_string() });
@@ -105,9 +141,15 @@ impl Filter {
             .with("callee", self.callee.as_str())
             .with("duration", api_duration(&self.min))
             .with("maxDuration", api_duration(&self.max))
+            .with("minSpanDuration", api_duration(&self.span_min))
+            .with("maxSpanDuration", api_duration(&self.span_max))
+            .with("timeOf", if self.of_span { "span" } else { "" })
             .with("status", self.status.as_str())
             .with("order", if self.longest_first { "duration" } else { "" })
             .with("limit", self.limit().to_string());
+        for kind in &self.kinds {
+            query.push("kind", kind.as_str());
+        }
         for tag in &self.tags {
             query.push("tag", tag.as_str());
         }
@@ -116,31 +158,47 @@ impl Filter {
 }
 
 fn api_duration(text: &str) -> String {
-    parse_duration_us(text).map_or_else(|| text.trim().to_owned(), |us| us.to_string())
+    match parse_duration_ns(text) {
+        Some(ns) if ns % 1_000 == 0 => (ns / 1_000).to_string(),
+        Some(ns) => format!("{ns}ns"),
+        None => text.trim().to_owned(),
+    }
 }
 
-/// Microseconds of `250ms`, `1.5 s`, `2 min`; none without a unit, because a bare number could
+/// A duration as [`parse_duration_ns`] reads it back, without rounding: `12.345678ms`.
+pub fn exact_duration(ns: i64) -> String {
+    let units = [(1_000_000_000, "s"), (1_000_000, "ms"), (1_000, "µs")];
+    let Some((size, unit)) = units.into_iter().find(|(size, _)| ns >= *size) else {
+        return format!("{ns}ns");
+    };
+    let digits = size.ilog10() as usize;
+    let number = format!("{}.{:0digits$}", ns / size, ns % size);
+    format!("{}{unit}", number.trim_end_matches('0').trim_end_matches('.'))
+}
+
+/// Nanoseconds of `250ms`, `1.5 s`, `2 min`; none without a unit, because a bare number could
 /// mean anything.
-pub fn parse_duration_us(text: &str) -> Option<i64> {
+fn parse_duration_ns(text: &str) -> Option<i64> {
     let text = text.trim();
     let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.').len();
     let number: f64 = text[..digits].parse().ok()?;
-    let unit_us = match text[digits..].trim() {
-        "us" | "µs" | "μs" => 1.0,
-        "ms" => 1e3,
-        "s" | "sec" => 1e6,
-        "m" | "min" => 60e6,
-        "h" => 3600e6,
+    let unit_ns = match text[digits..].trim() {
+        "ns" => 1.0,
+        "us" | "µs" | "μs" => 1e3,
+        "ms" => 1e6,
+        "s" | "sec" => 1e9,
+        "m" | "min" => 60e9,
+        "h" => 3600e9,
         _ => return None,
     };
-    let us = number * unit_us;
-    (us < 1e15).then_some(us.round() as i64)
+    let ns = number * unit_ns;
+    (ns < 1e18).then_some(ns.round() as i64)
 }
 
 /// What is wrong with the durations, for the form.
 pub fn duration_error(min: &str, max: &str) -> Option<&'static str> {
     let read =
-        |text: &str| if text.trim().is_empty() { Some(None) } else { parse_duration_us(text).map(Some) };
+        |text: &str| if text.trim().is_empty() { Some(None) } else { parse_duration_ns(text).map(Some) };
     match (read(min), read(max)) {
         (None, _) | (_, None) => Some("Durations need a unit: 250ms, 1.5s, 2min"),
         (Some(Some(min)), Some(Some(max))) if min > max => Some("The minimum is above the maximum"),
@@ -180,6 +238,10 @@ mod tests {
             callee: "database:x/y".into(),
             min: "250ms".into(),
             max: "1.5s".into(),
+            span_min: "12.345678ms".into(),
+            span_max: "80ms".into(),
+            kinds: vec!["server".into(), "consumer".into()],
+            of_span: true,
             status: "error".into(),
             longest_first: true,
             limit: 200,
@@ -206,7 +268,8 @@ mod tests {
         assert_eq!(
             query.encode(),
             "startTime=1000&endTime=2000&serviceName=checkout&operation=POST%20%2Fcheckout&caller=web\
-             &callee=database:x%2Fy&duration=250000&maxDuration=1500000&status=error&order=duration&limit=200&tag=http.route%3D%2Fa%3Db%26c\
+             &callee=database:x%2Fy&duration=250000&maxDuration=1500000&minSpanDuration=12345678ns\
+             &maxSpanDuration=80000&timeOf=span&status=error&order=duration&limit=200&kind=server&kind=consumer&tag=http.route%3D%2Fa%3Db%26c\
              &tag=error.type%3Dtimeout"
         );
         let plain = Filter::default().api_query(Window { from_ms: 1, to_ms: 2 });
@@ -215,7 +278,7 @@ mod tests {
 
     #[test]
     fn nonsense_in_the_url_is_ignored() {
-        let filter = Filter::parse(&Query::parse("status=weird&limit=7&order=up"));
+        let filter = Filter::parse(&Query::parse("status=weird&limit=7&order=up&kind=odd&timeOf=x"));
         assert_eq!(filter, Filter::default());
         assert!(filter.is_empty());
         assert!(!full().is_empty());
@@ -223,15 +286,27 @@ mod tests {
 
     #[test]
     fn durations_need_a_unit() {
-        assert_eq!(parse_duration_us("250ms"), Some(250_000));
-        assert_eq!(parse_duration_us(" 1.5 s "), Some(1_500_000));
-        assert_eq!(parse_duration_us("7µs"), Some(7));
+        assert_eq!(parse_duration_ns("250ms"), Some(250_000_000));
+        assert_eq!(parse_duration_ns(" 1.5 s "), Some(1_500_000_000));
+        assert_eq!(parse_duration_ns("7µs"), Some(7_000));
         for bad in ["", "250", "ms", "1.2.3s", "-5ms", "5 parsecs", "1e9s"] {
-            assert_eq!(parse_duration_us(bad), None, "{bad}");
+            assert_eq!(parse_duration_ns(bad), None, "{bad}");
         }
         assert_eq!(duration_error("", ""), None);
         assert!(duration_error("250", "").is_some());
         assert!(duration_error("2s", "1s").is_some());
+    }
+
+    // Catches bounds that are rounded on their way through the URL, and find other spans.
+    #[test]
+    fn exact_durations_come_back() {
+        let cases = [(0, "0ns"), (999, "999ns"), (1_500, "1.5µs"), (12_345_678, "12.345678ms")];
+        for (ns, text) in cases {
+            assert_eq!((exact_duration(ns).as_str(), parse_duration_ns(text)), (text, Some(ns)));
+        }
+        for ns in [1_000_000_001, 60_000_000_000, 7_777_777_777, 86_400_123_456_789] {
+            assert_eq!(parse_duration_ns(&exact_duration(ns)), Some(ns));
+        }
     }
 
     #[test]

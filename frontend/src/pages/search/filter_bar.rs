@@ -6,6 +6,7 @@ use leptos_router::hooks::use_navigate;
 use spanloom_model::api::{OperationsResponse, ServicesResponse};
 
 use super::filter::{Filter, complete_tag, duration_error, pasted_trace};
+use super::filter_parts::{DurationInput, SpanDuration, call_chip, kind_chip, time_chip};
 use super::tag_field::TagField;
 use crate::api;
 use crate::components::combobox::{Choice, Combobox, fitting};
@@ -28,19 +29,33 @@ pub struct Draft {
     pub min: RwSignal<String>,
     /// Maximum duration.
     pub max: RwSignal<String>,
+    /// Minimum duration of the span.
+    pub span_min: RwSignal<String>,
+    /// Maximum duration of the span.
+    pub span_max: RwSignal<String>,
 }
 
 impl Draft {
     /// Follows the URL: another search replaces what was typed.
     fn following(filter: Memo<Filter>) -> Self {
         let text = || RwSignal::new(String::new());
-        let draft = Self { service: text(), operation: text(), tag: text(), min: text(), max: text() };
+        let draft = Self {
+            service: text(),
+            operation: text(),
+            tag: text(),
+            min: text(),
+            max: text(),
+            span_min: text(),
+            span_max: text(),
+        };
         Effect::new(move |_| {
             let filter = filter.get();
             draft.service.set(filter.service);
             draft.operation.set(filter.operation);
             draft.min.set(filter.min);
             draft.max.set(filter.max);
+            draft.span_min.set(filter.span_min);
+            draft.span_max.set(filter.span_max);
         });
         draft
     }
@@ -51,6 +66,8 @@ impl Draft {
         self.operation.with(|text| text.trim().clone_into(&mut filter.operation));
         self.min.with(|text| text.trim().clone_into(&mut filter.min));
         self.max.with(|text| text.trim().clone_into(&mut filter.max));
+        self.span_min.with(|text| text.trim().clone_into(&mut filter.span_min));
+        self.span_max.with(|text| text.trim().clone_into(&mut filter.span_max));
         filter
     }
 }
@@ -73,6 +90,12 @@ pub enum Change {
     RemoveTag(usize),
     /// No call any more.
     AnyCall,
+    /// A span of any duration.
+    AnySpanDuration,
+    /// Spans of any kind.
+    AnyKind,
+    /// The time range is that of the trace.
+    TimeOfTrace,
     /// Another status.
     Status(String),
     /// Nothing but the time range.
@@ -103,6 +126,12 @@ fn changed(mut filter: Filter, change: Change) -> Filter {
             filter.caller.clear();
             filter.callee.clear();
         }
+        Change::AnySpanDuration => {
+            filter.span_min.clear();
+            filter.span_max.clear();
+        }
+        Change::AnyKind => filter.kinds.clear(),
+        Change::TimeOfTrace => filter.of_span = false,
         Change::Status(status) => filter.status = status,
         Change::Clear => {
             filter =
@@ -120,7 +149,18 @@ pub fn FilterBar(
 ) -> impl IntoView {
     let range = use_range();
     let draft = Draft::following(filter);
-    let wrong = Memo::new(move |_| draft.min.with(|min| draft.max.with(|max| duration_error(min, max))));
+    let wrong_of = |min: RwSignal<String>, max: RwSignal<String>| {
+        Memo::new(move |_| min.with(|min| max.with(|max| duration_error(min, max))))
+    };
+    let (wrong_trace, wrong_span) =
+        (wrong_of(draft.min, draft.max), wrong_of(draft.span_min, draft.span_max));
+    let wrong = Memo::new(move |_| wrong_trace.get().or_else(|| wrong_span.get()));
+    // Rarely wanted: there is no room for it in everybody's way.
+    let adds_span = RwSignal::new(false);
+    let has_span = Memo::new(move |_| {
+        let is_set = filter.with(|filter| !filter.span_min.is_empty() || !filter.span_max.is_empty());
+        is_set || adds_span.get()
+    });
     let pending = Memo::new(move |_| {
         let typed_tag = draft.tag.with(|tag| complete_tag(tag).is_some());
         typed_tag || draft.over(filter.get()) != filter.get()
@@ -128,7 +168,7 @@ pub fn FilterBar(
 
     let change_url = use_change_query();
     let apply_now = StoredValue::new_local(move |change: Change| {
-        if wrong.get_untracked().is_some() && change != Change::Clear {
+        if wrong.get_untracked().is_some() && !matches!(change, Change::Clear | Change::AnySpanDuration) {
             return;
         }
         let current = filter.get_untracked();
@@ -140,6 +180,11 @@ pub fn FilterBar(
         }
         if matches!(change, Change::Run | Change::AddTag(_) | Change::Clear) {
             draft.tag.set(String::new());
+        }
+        if matches!(change, Change::AnySpanDuration | Change::Clear) {
+            adds_span.set(false);
+            draft.span_min.set(String::new());
+            draft.span_max.set(String::new());
         }
         let next = changed(next, change);
         if next == current {
@@ -172,13 +217,27 @@ pub fn FilterBar(
                 <TagField filter=filter draft=draft apply=apply open_trace=open_trace />
             </div>
             <div class="filter-field duration">
-                <span class="label" aria-hidden="true">"Duration"</span>
+                <span class="label">
+                    <span aria-hidden="true">"Duration"</span>
+                    <button
+                        type="button"
+                        class="link-button"
+                        hidden=move || has_span.get()
+                        title="Bound the duration of the span that satisfies the other conditions, too"
+                        on:click=move |_| adds_span.set(true)
+                    >
+                        "+ of the span"
+                    </button>
+                </span>
                 <div class="duration-pair">
-                    <DurationInput label="Minimum duration" placeholder="min" text=draft.min wrong=wrong />
+                    <DurationInput label="Minimum duration" placeholder="min" text=draft.min wrong=wrong_trace />
                     <span class="faint" aria-hidden="true">"–"</span>
-                    <DurationInput label="Maximum duration" placeholder="max" text=draft.max wrong=wrong />
+                    <DurationInput label="Maximum duration" placeholder="max" text=draft.max wrong=wrong_trace />
                 </div>
             </div>
+            <Show when=move || has_span.get()>
+                <SpanDuration draft=draft apply=apply wrong=wrong_span focus=adds_span />
+            </Show>
             <div class="filter-field status">
                 <label class="label" for="filter-status">"Status"</label>
                 <select
@@ -193,6 +252,8 @@ pub fn FilterBar(
                     <option value="unset">"Unset"</option>
                 </select>
             </div>
+            {move || kind_chip(filter, apply)}
+            {move || time_chip(filter, apply)}
             {move || call_chip(filter, apply)}
             <div class="filter-actions">
                 <button type="submit" class="button" class:primary=move || pending.get() disabled=move || wrong.get().is_some()>
@@ -213,32 +274,6 @@ pub fn FilterBar(
             <p class="hint wrong" role="alert" hidden=move || wrong.get().is_none()>{move || wrong.get()}</p>
         </form>
     }
-}
-
-/// The call that the service map asked for, and the way back to all traces.
-fn call_chip(filter: Memo<Filter>, apply: Apply) -> Option<impl IntoView> {
-    let (caller, callee) = filter.with(|filter| (filter.caller.clone(), filter.callee.clone()));
-    if callee.is_empty() {
-        return None;
-    }
-    let from = if caller.is_empty() { "any service".to_owned() } else { caller };
-    Some(view! {
-        <div class="filter-field call">
-            <span class="label" aria-hidden="true">"Call"</span>
-            <span class="call-chip">
-                <span class="clip">{format!("{from} → {callee}")}</span>
-                <button
-                    type="button"
-                    class="icon-button"
-                    aria-label="Any call"
-                    title="Any call"
-                    on:click=move |_| apply.run(Change::AnyCall)
-                >
-                    <Glyph icon=Icon::Close />
-                </button>
-            </span>
-        </div>
-    })
 }
 
 #[component]
@@ -315,28 +350,6 @@ fn NameFields(draft: Draft, apply: Apply, enter_runs: Callback<()>) -> impl Into
                 enter=enter_runs
             />
         </div>
-    }
-}
-
-#[component]
-fn DurationInput(
-    label: &'static str,
-    placeholder: &'static str,
-    text: RwSignal<String>,
-    wrong: Memo<Option<&'static str>>,
-) -> impl IntoView {
-    view! {
-        <input
-            class="input"
-            type="text"
-            autocomplete="off"
-            spellcheck="false"
-            aria-label=label
-            placeholder=placeholder
-            aria-invalid=move || (wrong.get().is_some() && !text.with(String::is_empty)).to_string()
-            prop:value=move || text.get()
-            on:input=move |event| text.set(event_target_value(&event))
-        />
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub mod filter;
 mod filter_bar;
+mod filter_parts;
 mod list;
 pub mod memory;
 mod points;
@@ -207,7 +208,10 @@ fn NothingFound(filter: Memo<Filter>, #[prop(into)] statement: Signal<Option<Str
                 .into_any()
             } else {
                 view! {
-                    <p>"One span must satisfy service, operation, tags and status together; the durations concern the whole trace. Search a longer time, or with fewer conditions."</p>
+                    <p>"One span must satisfy service, operation, tags, status and what is said of the span together; the other durations concern the whole trace. Search a longer time, or with fewer conditions."</p>
+                    {filter.get_untracked().of_span.then(|| view! {
+                        <p>"Charts count all spans. Those that sampling left out or that retention has removed have no traces."</p>
+                    })}
                 }
                 .into_any()
             }}

@@ -45,6 +45,15 @@ pub enum Blank {
     Below(i64),
 }
 
+/// The window from the first loaded trace on: a trace whose span lies in the window may have begun before.
+pub fn reaching_back(window: Window, traces: &[TraceSummary]) -> Window {
+    let oldest_ms = traces.iter().map(|trace| trace.start_time.timestamp_millis()).min();
+    Window {
+        from_ms: oldest_ms.map_or(window.from_ms, |oldest_ms| oldest_ms.min(window.from_ms)),
+        ..window
+    }
+}
+
 /// The time to draw. The newest hundred of a busy hour may be its last ten seconds: drawn over the
 /// whole hour they would be one line, and the empty rest would look like silence. So the time axis
 /// begins shortly before the oldest loaded trace, at `Blank::Before`.
@@ -154,6 +163,10 @@ mod tests {
         assert_eq!(blank(&traces, true, true), Blank::Below(5));
         assert_eq!(shown_window(window, blank(&traces, false, false)), window);
         assert_eq!(blank(&[], true, false), Blank::Nothing);
+        // Of traces that began before the window, none lies left of the axis.
+        let late = Window { from_ms: 9_100, ..window };
+        assert_eq!(reaching_back(late, &traces), Window { from_ms: 9_000, ..window });
+        assert_eq!((reaching_back(window, &traces), reaching_back(late, &[])), (window, late));
     }
 
     #[test]

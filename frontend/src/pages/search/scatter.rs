@@ -7,7 +7,7 @@ use leptos::prelude::*;
 use spanloom_model::TraceId;
 use spanloom_model::api::TraceSummary;
 
-use super::points::{Blank, Plot, Point, shown_window};
+use super::points::{Blank, Plot, Point, reaching_back, shown_window};
 use crate::charts::frame::Frame;
 use crate::charts::scale::time_ticks;
 use crate::charts::size::use_size;
@@ -53,7 +53,8 @@ pub fn Scatter(
     });
     let plot = Memo::new(move |_| {
         let rows = rows.get().unwrap_or_default();
-        Plot::new(&rows, shown_window(range.window.get(), blank.get()), frame.get())
+        let window = reaching_back(range.window.get(), &rows);
+        Plot::new(&rows, shown_window(window, blank.get()), frame.get())
     });
     // The index of the hovered trace, whoever hovers it.
     let current = Memo::new(move |_| {

@@ -14,6 +14,8 @@ use leptos_router::hooks::use_params_map;
 use spanloom_model::api::{Metric, MetricsResponse, OperationSummary};
 
 use crate::api;
+use crate::charts::heatmap::{Area, HeatData};
+use crate::charts::heatmap_chart::HeatmapChart;
 use crate::charts::line_chart::{ChartData, LineChart, Mark};
 use crate::charts::lines::Unit;
 use crate::components::service_chip::ServiceName;
@@ -26,12 +28,17 @@ use crate::state::range::use_range;
 
 use self::calls::Calls;
 use self::errors::TopErrors;
-use self::model::{ChartOf, DURATIONS, ERRORS, METRICS, RATE, chart, total};
+use self::model::{ChartOf, DURATIONS, ERRORS, METRICS, RATE, area_search, chart, total};
 use self::operations::Operations;
 use self::versions::Versions;
 use self::versions_model::{Version, deployments, versions};
 
-const KEYS: &[KeyHelp] = &[("← →", "In a chart: the step before, after"), ("Esc", "In a chart: no step")];
+const KEYS: &[KeyHelp] = &[
+    ("← →", "In a chart: the step before, after"),
+    ("← → ↑ ↓", "In the heatmap: the next cell; with shift: an area"),
+    ("Enter", "In the heatmap: the traces of the chosen cells"),
+    ("Esc", "In a chart: nothing chosen"),
+];
 
 /// What counts for a service, as on the page of all services.
 pub const ENTRY_KINDS: &[&str] = &["server", "consumer"];
@@ -82,6 +89,13 @@ pub fn ServicePage() -> impl IntoView {
     let data = move |of: ChartOf| -> Signal<Option<ChartData>> {
         Memo::new(move |_| metrics.value.with(|it| it.as_ref().map(|it| chart(&it.0, of)))).into()
     };
+    let heat: Signal<Option<HeatData>> =
+        Memo::new(move |_| metrics.value.with(|it| it.as_ref().and_then(|it| HeatData::of(&it.0)))).into();
+    let area_href = Callback::new(move |area: Area| {
+        let is_entries = metrics.value.with_untracked(|it| it.as_ref().is_some_and(|it| it.1));
+        area_search(&service.get_untracked(), if is_entries { ENTRY_KINDS } else { &[] }, area)
+            .href("/traces")
+    });
     let traces = move || range.href_with("/traces", Query::default().with("service", service.get()));
     let failed = move || {
         let query = Query::default().with("service", service.get()).with("status", "error");
@@ -104,6 +118,9 @@ pub fn ServicePage() -> impl IntoView {
                     <LineChart title="Rate" unit=Unit::PerSecond data=data(RATE) crosshair_ms=crosshair_ms marks=marks />
                     <LineChart title="Errors" unit=Unit::Share data=data(ERRORS) crosshair_ms=crosshair_ms marks=marks />
                     <LineChart title="Duration" unit=Unit::Duration data=data(DURATIONS) crosshair_ms=crosshair_ms marks=marks />
+                </div>
+                <div class="service-heat">
+                    <HeatmapChart title="Distribution of durations" data=heat crosshair_ms=crosshair_ms href=area_href />
                 </div>
                 <TopErrors service=service />
                 <h2 class="section-title">"Operations"</h2>

@@ -2,11 +2,15 @@
 
 use spanloom_model::api::{Metric, MetricsResponse};
 
+use crate::charts::heatmap::Area;
 use crate::charts::line_chart::ChartData;
 use crate::charts::lines::{Line, Steps, Stroke};
+use crate::pages::search::filter::{Filter, exact_duration};
+use crate::state::query::Query;
+use crate::state::time_range::TimeRange;
 
 /// The metrics that the page asks for.
-pub const METRICS: [&str; 5] = ["rate", "error_rate", "p50", "p95", "p99"];
+pub const METRICS: [&str; 6] = ["rate", "error_rate", "p50", "p95", "p99", "histogram"];
 
 /// A chart: its lines by metric.
 pub type ChartOf = &'static [(Metric, &'static str, Stroke)];
@@ -38,6 +42,22 @@ pub fn chart(answer: &MetricsResponse, of: ChartOf) -> ChartData {
 /// The value of a metric over the whole range.
 pub fn total(answer: &MetricsResponse, metric: Metric) -> Option<f64> {
     answer.series.iter().find(|series| series.metric == metric).and_then(|series| series.total)
+}
+
+/// The search for the traces whose spans an area of the heatmap holds.
+pub fn area_search(service: &str, kinds: &[&str], area: Area) -> Query {
+    let filter = Filter {
+        service: service.to_owned(),
+        kinds: kinds.iter().copied().map(str::to_owned).collect(),
+        span_min: if area.low_ns > 0 { exact_duration(area.low_ns) } else { String::new() },
+        span_max: exact_duration(area.high_ns),
+        of_span: true,
+        ..Filter::default()
+    };
+    let range = TimeRange::between_ms(area.from_ms, area.to_ms);
+    let mut query = Query::default().with("from", range.from.to_string()).with("to", range.to.to_string());
+    filter.write(&mut query);
+    query
 }
 
 #[cfg(test)]
@@ -72,5 +92,18 @@ mod tests {
             [("p50", &[Some(5.0), None][..]), ("p95", &[Some(8.0), None]), ("p99", &[Some(9.0), None])]
         );
         assert_eq!((total(&answer, Metric::P95), total(&answer, Metric::Rate)), (Some(8.0), None));
+    }
+
+    // Catches a brush that opens the traces of another time or of rounded durations.
+    #[test]
+    fn an_area_is_searched_for_exactly() {
+        let area =
+            Area { from_ms: 600_000, to_ms: 720_000, low_ns: 12_345_678, high_ns: 80_000_000, count: 3.0 };
+        assert_eq!(
+            area_search("shop", &["server", "consumer"], area).encode(),
+            "from=600000&to=720000&service=shop&spanMin=12.345678ms&spanMax=80ms&kind=server&kind=consumer&timeOf=span"
+        );
+        let all = area_search("shop", &[], Area { low_ns: 0, ..area });
+        assert_eq!(all.get("spanMin"), None);
     }
 }

@@ -4,11 +4,12 @@ use leptos::html;
 use leptos::prelude::*;
 use spanloom_analysis::Interval;
 
-use super::canvas::{draw_minimap, prepare};
+use super::canvas::draw_minimap;
 use super::colors::Colors;
 use super::dom::{capture, pointer_in};
 use super::state::ViewState;
 use super::viewport::{self, Scale};
+use crate::charts::canvas::prepare;
 use crate::charts::size::use_size;
 
 /// How close to the handle's edge a pointer takes hold of it.

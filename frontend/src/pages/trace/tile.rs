@@ -5,12 +5,13 @@
 use leptos::html;
 use leptos::prelude::*;
 
-use super::canvas::{Bars, ROW_PX, prepare};
+use super::canvas::{Bars, ROW_PX};
 use super::colors::Colors;
 use super::logs::use_logs;
 use super::row::{Row, RowContent, row_view};
 use super::state::ViewState;
 use super::viewport::Scale;
+use crate::charts::canvas::prepare;
 
 /// Rows of a tile.
 pub const TILE_ROWS: usize = 16;
