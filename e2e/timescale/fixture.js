@@ -58,9 +58,9 @@ async function insertTracesAndMetrics(db, from, to, firstTrace) {
 
     INSERT INTO span_metrics
     SELECT date_trunc('minute', start_time), service_id, operation_id, kind, status, '1.0',
-           ${BUCKET}, count(*), sum(duration_ns)
+           ${BUCKET}, count(*), sum(duration_ns), latency_bound(duration_ns)
     FROM spans WHERE ${isNew}
-    GROUP BY 1, 2, 3, 4, 5, 6, 7, span_id % 3;
+    GROUP BY 1, 2, 3, 4, 5, 6, 7, 10, span_id % 3;
   `);
 }
 
@@ -78,5 +78,5 @@ export function metricsFromSpans(unit) {
 export function metricsFrom(name, column = 'time') {
   return `SELECT ${column} AS time, service_id, operation_id, kind, status, version, bucket,
                  sum(span_count) AS span_count, sum(duration_ns_sum) AS duration_ns_sum
-          FROM ${name} GROUP BY 1, 2, 3, 4, 5, 6, 7 ORDER BY 1, 2, 3, 4, 5, 6, 7`;
+          FROM ${name} WHERE operation_id <> 0 GROUP BY 1, 2, 3, 4, 5, 6, 7 ORDER BY 1, 2, 3, 4, 5, 6, 7`;
 }

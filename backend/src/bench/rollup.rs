@@ -21,6 +21,7 @@ use super::send::{Protocol, Target};
 use super::server::MeasuredServer;
 use super::{Signals, say, wait_until_queryable, with_server};
 use crate::collect::write::counting::Counting;
+use crate::collect::write::exemplars::Due;
 use crate::config::Config;
 
 /// The server leaves the jobs to us.
@@ -207,10 +208,11 @@ fn counting_cpu_s(supply: &Supply) -> anyhow::Result<f64> {
         request += 1;
     }
     let counting = Counting::prepare(&spans);
+    let mut due = Due::default();
     let before_s = process::own_cpu_s().context("CPU is not known here")?;
     let mut counted = 0;
     loop {
-        std::hint::black_box(counting.run());
+        std::hint::black_box(counting.run(&mut due));
         counted += spans.len();
         let cpu_s = process::own_cpu_s().context("CPU is not known here")? - before_s;
         if cpu_s >= COUNTING_CPU_S_MIN {

@@ -13,7 +13,7 @@ use super::process;
 use crate::store::upkeep;
 
 /// Rows that COPY is measured with, at most, per table.
-const SAMPLE_ROWS_MAX: u32 = 300_000;
+const SAMPLE_ROWS_MAX: u32 = 2_000_000;
 
 /// Days over which the history is spread.
 const HISTORY_DAYS: i32 = 7;
@@ -36,8 +36,8 @@ const ADD_A_DAY: &str = "WITH added AS (
 INSERT INTO span_metrics
 SELECT date_trunc('minute', start_time), service_id, operation_id, kind, status, '1.0',
        CASE WHEN duration_ns = 0 THEN -1 ELSE floor(ln(duration_ns) / ln(1.05)) END::smallint,
-       sum(weight::float8), sum(duration_ns * weight::float8)
-FROM added GROUP BY 1, 2, 3, 4, 5, 6, 7";
+       sum(weight::float8), sum(duration_ns * weight::float8), latency_bound(duration_ns)
+FROM added GROUP BY 1, 2, 3, 4, 5, 6, 7, 10";
 
 /// A connection and the CPU that its process has used.
 pub struct Worker {
@@ -94,27 +94,22 @@ impl Worker {
         Ok(())
     }
 
-    /// Copies what waits for the jobs into tables of the same shape. The metrics first, which stay where
-    /// they are with TimescaleDB, then what counts calls and totals.
+    /// Copies what waits for the jobs into tables of the same shape: the metrics, then what counts calls.
     pub async fn copy_parts(&mut self) -> anyhow::Result<[CopyCost; 2]> {
-        let metrics = "SELECT * FROM span_metrics ORDER BY minute DESC";
-        let metrics_spans = self.copy_again("span_metrics", metrics, "sum(span_count)").await?;
-        let totals = "SELECT * FROM span_total_parts";
-        let mut others =
-            self.copy_again("span_total_parts", totals, "sum(span_count_milli)::float8 / 1000").await?;
-        for table in ["edge_parts", "edge_halves"] {
-            let all = format!("SELECT * FROM {table}");
-            others.cpu_s += self.copy_again(table, &all, "0::float8").await?.cpu_s;
+        let metrics = self.copy_again("span_metrics", "sum(span_count)").await?;
+        let mut others = CopyCost { spans: metrics.spans, ..CopyCost::default() };
+        for table in ["span_exemplars", "edge_parts", "edge_halves"] {
+            others.cpu_s += self.copy_again(table, "0::float8").await?.cpu_s;
         }
-        Ok([metrics_spans, others])
+        Ok([metrics, others])
     }
 
-    async fn copy_again(&mut self, table: &str, rows: &str, spans: &str) -> anyhow::Result<CopyCost> {
+    async fn copy_again(&mut self, table: &str, spans: &str) -> anyhow::Result<CopyCost> {
         let copy = format!("bench_{table}");
         let make =
             format!("DROP TABLE IF EXISTS {copy}; CREATE TABLE {copy} (LIKE {table} INCLUDING INDEXES)");
         sqlx::raw_sql(AssertSqlSafe(make)).execute(&mut self.connection).await?;
-        let out = format!("COPY ({rows} LIMIT {SAMPLE_ROWS_MAX}) TO STDOUT (FORMAT BINARY)");
+        let out = format!("COPY (SELECT * FROM {table} LIMIT {SAMPLE_ROWS_MAX}) TO STDOUT (FORMAT BINARY)");
         let chunks: Vec<_> = self.connection.copy_out_raw(&out).await?.try_collect().await?;
         let before_s = self.cpu_s().unwrap_or_default();
         let mut sink =
@@ -138,7 +133,7 @@ impl Worker {
                  FROM storage_partitions() GROUP BY 1
                  UNION ALL
                  SELECT name, pg_total_relation_size(name::regclass)
-                 FROM unnest(ARRAY['span_metrics', 'metrics_1h', 'metrics_1d', 'span_totals', 'span_total_parts',
+                 FROM unnest(ARRAY['span_metrics', 'metrics_1h', 'metrics_1d', 'span_totals', 'span_exemplars',
                                    'edge_totals', 'edge_parts']) name
                  WHERE name NOT IN (SELECT table_name FROM storage_partitions())
              )

@@ -15,9 +15,8 @@ pub async fn prepare_partitions(connection: &mut PgConnection, now: DateTime<Utc
     Ok(())
 }
 
-/// Moves new metrics into the roll-ups and the sums since ever; returns how many rows of the first.
+/// Moves new metrics into the roll-ups and the sums since ever; returns how many rows of minutes.
 pub async fn roll_up(connection: &mut PgConnection) -> sqlx::Result<i64> {
-    sqlx::query("SELECT add_up_span_totals()").execute(&mut *connection).await?;
     sqlx::query_scalar("SELECT roll_up_metrics()").fetch_one(connection).await
 }
 

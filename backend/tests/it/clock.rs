@@ -57,8 +57,8 @@ impl Clocked {
 
     /// What the schedule does at this time to a level of the aggregates.
     async fn refresh(&self, level: &str, end: TimeDelta) {
+        upkeep::roll_up(&mut self.server.pool().acquire().await.unwrap()).await.unwrap();
         if self.server.server.store.flavour == Flavour::Postgres {
-            upkeep::roll_up(&mut self.server.pool().acquire().await.unwrap()).await.unwrap();
             return;
         }
         let time = |offset: TimeDelta| (self.now - offset).to_rfc3339();
@@ -72,8 +72,9 @@ impl Clocked {
     /// What an operator does for spans that are later than the schedule looks back: what is open is stored
     /// too.
     async fn refresh_by_hand(&self) {
+        upkeep::roll_up(&mut self.server.pool().acquire().await.unwrap()).await.unwrap();
         if self.server.server.store.flavour == Flavour::Postgres {
-            return self.refresh("metrics_1m", TimeDelta::zero()).await;
+            return;
         }
         for level in ["metrics_1m", "metrics_1h", "metrics_1d"] {
             let call = format!("CALL refresh_continuous_aggregate('{level}', NULL, NULL)");
@@ -81,19 +82,22 @@ impl Clocked {
         }
     }
 
-    /// Every minute, hour and day of every series against the spans.
+    /// Every minute, hour and day of every series against the spans, by operation and by service.
     async fn compare(&self, when: &str) {
-        for (view, unit) in LEVELS {
+        let by_operation = LEVELS.map(|(view, unit)| (view.to_owned(), unit, "operation_id"));
+        let by_service = LEVELS.map(|(view, unit)| (format!("service_{view}"), unit, "0"));
+        for (view, unit, operation) in by_operation.into_iter().chain(by_service) {
             let differing: Vec<String> = sqlx::query_scalar(AssertSqlSafe(format!(
                 "SELECT concat_ws(' ', at, 'counted', m.spans, 'are', s.spans) FROM (
-                     SELECT date_trunc('{unit}', time, 'UTC') AS at, service_id, operation_id, status,
-                            sum(span_count) AS spans, sum(duration_ns_sum) AS ns
+                     SELECT date_trunc('{unit}', time, 'UTC') AS at, service_id, {operation} AS operation,
+                            status, sum(span_count) AS spans, sum(duration_ns_sum) AS ns
                      FROM {view} GROUP BY 1, 2, 3, 4
                  ) m FULL JOIN (
-                     SELECT date_trunc('{unit}', start_time, 'UTC') AS at, service_id, operation_id, status,
-                            count(*)::float8 AS spans, sum(duration_ns)::float8 AS ns
+                     SELECT date_trunc('{unit}', start_time, 'UTC') AS at, service_id,
+                            {operation} AS operation, status, count(*)::float8 AS spans,
+                            sum(duration_ns)::float8 AS ns
                      FROM spans GROUP BY 1, 2, 3, 4
-                 ) s USING (at, service_id, operation_id, status)
+                 ) s USING (at, service_id, operation, status)
                  WHERE m.spans IS DISTINCT FROM s.spans OR m.ns IS DISTINCT FROM s.ns"
             )))
             .fetch_all(self.server.pool())

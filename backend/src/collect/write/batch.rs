@@ -21,7 +21,7 @@ const COPY_TRACES: &str = "COPY traces (trace_id, first_start, start_ns, end_ns,
     service_span_counts, service_error_counts) FROM STDIN (FORMAT BINARY)";
 /// See [`COPY_SPANS`].
 const COPY_METRICS: &str = "COPY span_metrics (minute, service_id, operation_id, kind, status, \
-    version, bucket, span_count, duration_ns_sum) FROM STDIN (FORMAT BINARY)";
+    version, bucket, span_count, duration_ns_sum, bound) FROM STDIN (FORMAT BINARY)";
 
 /// A minute in microseconds.
 pub const MINUTE_US: i64 = 60_000_000;
@@ -170,6 +170,8 @@ struct MetricKey<'a> {
     status: SpanStatus,
     version: &'a str,
     bucket: i16,
+    /// Of the few that Prometheus gets.
+    bound: i16,
 }
 
 /// Rows of the spans' metrics.
@@ -185,6 +187,7 @@ pub fn encode_metrics(buffer: &mut CopyBuffer, rows: &[Row<'_>]) {
             status: span.status,
             version: span.resource.service_version(),
             bucket: histogram::bucket_of(span.duration_ns),
+            bound: histogram::prometheus_bound_of(span.duration_ns),
         };
         let (count, duration_ns) = metrics.entry(key).or_default();
         *count += weight;
@@ -192,7 +195,7 @@ pub fn encode_metrics(buffer: &mut CopyBuffer, rows: &[Row<'_>]) {
     }
 
     for (key, (count, duration_ns)) in &metrics {
-        buffer.row(9);
+        buffer.row(10);
         buffer.timestamp_us(key.minute_us);
         buffer.i32(key.service);
         buffer.i32(key.operation);
@@ -202,6 +205,7 @@ pub fn encode_metrics(buffer: &mut CopyBuffer, rows: &[Row<'_>]) {
         buffer.i16(key.bucket);
         buffer.f64(*count);
         buffer.f64(*duration_ns);
+        buffer.i16(key.bound);
     }
 }
 

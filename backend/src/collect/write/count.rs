@@ -8,12 +8,13 @@ use super::batch::{self, Row};
 use super::custom::CustomMetrics;
 use super::edges;
 use super::errors::Errors;
-use super::totals::{self, Tell};
+use super::exemplars::{self, Due};
 
 /// What counting remembers from one batch to the next.
 #[derive(Default)]
 pub struct Counters {
     errors: Errors,
+    exemplars: Due,
     /// Told which definitions hold by whoever begins a transaction.
     pub custom: CustomMetrics,
 }
@@ -22,6 +23,7 @@ impl Counters {
     /// Forgets what a transaction that failed may have left half known.
     pub fn clear(&mut self) {
         self.errors.clear();
+        self.exemplars.clear();
         self.custom.clear();
     }
 
@@ -44,13 +46,16 @@ impl Counters {
         rows: &[Row<'_>],
         count: bool,
     ) -> anyhow::Result<usize> {
-        let bytes = self.errors.copy_samples(connection, rows).await.context("adding samples of errors")?;
-        let stored_at_us = Some(Utc::now().timestamp_micros());
+        let mut bytes =
+            self.errors.copy_samples(connection, rows).await.context("adding samples of errors")?;
+        let stored_at_us = Utc::now().timestamp_micros();
+        bytes += exemplars::copy(connection, rows, stored_at_us, &mut self.exemplars)
+            .await
+            .context("adding examples")?;
         if count {
-            return Ok(bytes + self.copy_counts(pool, connection, rows, stored_at_us).await?);
+            bytes += self.copy_counts(pool, connection, rows, Some(stored_at_us)).await?;
         }
-        let tell = Tell { count: false, stored_at_us };
-        Ok(bytes + totals::copy(connection, rows, tell).await.context("adding examples")?)
+        Ok(bytes)
     }
 
     /// `stored_at_us` is the time if the spans are stored besides.
@@ -62,9 +67,9 @@ impl Counters {
         stored_at_us: Option<i64>,
     ) -> anyhow::Result<usize> {
         let mut bytes = batch::copy_metrics(connection, rows).await.context("adding metrics")?;
-        let tell = Tell { count: true, stored_at_us };
-        bytes += totals::copy(connection, rows, tell).await.context("adding totals")?;
-        bytes += edges::copy(connection, rows, stored_at_us).await.context("adding calls")?;
+        bytes += edges::copy(connection, rows, stored_at_us, &mut self.exemplars)
+            .await
+            .context("adding calls")?;
         bytes += self.errors.copy_counts(connection, rows).await.context("adding errors")?;
         let custom = self.custom.copy(pool, connection, rows).await;
         Ok(bytes + custom.context("adding custom metrics")?)

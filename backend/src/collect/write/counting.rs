@@ -9,7 +9,7 @@ use super::batch::{self, Row};
 use super::copy::CopyBuffer;
 use super::dimensions::Ids;
 use super::edges;
-use super::totals::{self, Tell};
+use super::exemplars::{self, Due};
 
 /// A batch whose ids are looked up already.
 pub struct Counting<'a> {
@@ -32,13 +32,15 @@ impl<'a> Counting<'a> {
         Self { rows: spans.iter().map(row).collect() }
     }
 
-    /// Counts the batch for metrics, totals and calls; returns the bytes of the rows for COPY.
-    pub fn run(&self) -> usize {
+    /// Counts the batch for metrics and calls, with the examples that are due; returns the bytes of the rows
+    /// for COPY.
+    pub fn run(&self, due: &mut Due) -> usize {
         let mut buffer = CopyBuffer::new();
         batch::encode_metrics(&mut buffer, &self.rows);
-        totals::encode(&mut buffer, &self.rows, Tell { count: true, stored_at_us: Some(1) });
+        let examples = exemplars::find(&self.rows, 1, due);
+        exemplars::encode(&mut buffer, &examples, 1);
         let found = edges::find(&self.rows, Some(1));
-        edges::encode_calls(&mut buffer, &found);
+        edges::encode_calls(&mut buffer, &found, due);
         edges::encode_halves(&mut buffer, &found);
         buffer.len()
     }

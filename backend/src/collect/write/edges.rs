@@ -14,8 +14,8 @@ use sqlx::PgConnection;
 
 use super::batch::{MINUTE_US, Row, split_ns};
 use super::copy::{Copy, CopyBuffer};
+use super::exemplars::{Due, Exemplar, exemplar};
 use super::peer::{kind_of_arrival, peer};
-use super::totals::{Exemplar, exemplar};
 
 const COPY_PARTS: &str = "COPY edge_parts (minute, caller_id, callee_id, node, kind, is_error, bucket, \
     call_count, duration_ns_sum, bound, exemplar) FROM STDIN (FORMAT BINARY)";
@@ -85,12 +85,13 @@ pub async fn copy(
     connection: &mut PgConnection,
     rows: &[Row<'_>],
     stored_at_us: Option<i64>,
+    due: &mut Due,
 ) -> sqlx::Result<usize> {
     let found = find(rows, stored_at_us);
     let mut bytes = 0;
     if !found.calls.is_empty() {
         let mut copy = Copy::begin(&mut *connection, COPY_PARTS).await?;
-        encode_calls(&mut copy.buffer, &found);
+        encode_calls(&mut copy.buffer, &found, due);
         bytes += copy.finish().await?;
     }
     if !found.halves.is_empty() {
@@ -102,7 +103,7 @@ pub async fn copy(
 }
 
 /// Rows of the calls whose ends are both there.
-pub fn encode_calls(buffer: &mut CopyBuffer, found: &Found<'_>) {
+pub fn encode_calls(buffer: &mut CopyBuffer, found: &Found<'_>, due: &mut Due) {
     for (edge, calls) in &found.calls {
         buffer.row(11);
         buffer.timestamp_us(edge.minute_us);
@@ -115,7 +116,9 @@ pub fn encode_calls(buffer: &mut CopyBuffer, found: &Found<'_>) {
         buffer.f64(calls.count);
         buffer.f64(calls.duration_ns);
         buffer.i16(edge.bound);
-        buffer.i64_array_or_null(calls.exemplar.as_ref().map(|exemplar| &exemplar[..]));
+        let series = (edge.caller, edge.callee, &edge.node, edge.kind, edge.bound);
+        let exemplar = calls.exemplar.filter(|exemplar| due.take(&series, exemplar[0]));
+        buffer.i64_array_or_null(exemplar.as_ref().map(|exemplar| &exemplar[..]));
     }
 }
 

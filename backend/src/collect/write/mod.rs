@@ -13,6 +13,7 @@ mod custom;
 mod dimensions;
 mod edges;
 mod errors;
+pub mod exemplars;
 mod logs;
 mod lookup;
 mod peer;
@@ -20,7 +21,6 @@ mod progress;
 mod refused;
 mod sampled_out;
 pub mod servers;
-mod totals;
 
 use std::collections::{BTreeSet, HashSet};
 use std::path::PathBuf;

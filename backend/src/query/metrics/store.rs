@@ -127,6 +127,8 @@ fn statement(question: &Question, ids: &Ids, steps: Steps) -> QueryBuilder<Postg
     let groups = |group| question.groups.contains(&group);
     let column =
         |group, column: &'static str, none: &'static str| if groups(group) { column } else { none };
+    // The views without operations are smaller.
+    let needs_operations = groups(Group::Operation) || ids.operations.is_some();
     let window = steps.window();
     let mut sql = QueryBuilder::<Postgres>::new("SELECT ");
     sql.push(column(Group::Service, "service_id", "NULL::int"))
@@ -143,6 +145,7 @@ fn statement(question: &Question, ids: &Ids, steps: Steps) -> QueryBuilder<Postg
         .push(")::bigint / ")
         .push_bind(steps.step_s)
         .push(")::int, status = 2, bucket, sum(span_count), sum(duration_ns_sum) FROM ")
+        .push(if needs_operations { "" } else { "service_" })
         .push(steps.level().view())
         .push(" WHERE time >= ")
         .push_bind(window.start)

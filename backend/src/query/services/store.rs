@@ -12,17 +12,23 @@ use super::red::{Part, Red, ServiceRed};
 use crate::query::params::Window;
 use crate::query::store::{begin_read, operation_names, service_id, service_names};
 
-/// A statement over the parts of the window from $1 to $2 that meet a condition: whole hours, from $3 to $4,
+/// A statement over the parts of the window from $1 to $2 that meet a condition, in the views with a prefix: whole hours, from $3 to $4,
 /// are a fraction of the rows that their minutes are.
 macro_rules! over_window {
-    ($select:literal, $condition:literal, $rest:literal) => {
+    ($select:literal, $of:literal, $condition:literal, $rest:literal) => {
         concat!(
             $select,
-            "(SELECT * FROM metrics_minute WHERE time >= $1 AND time < $3 AND ",
+            "(SELECT * FROM ",
+            $of,
+            "metrics_minute WHERE time >= $1 AND time < $3 AND ",
             $condition,
-            " UNION ALL SELECT * FROM metrics_hour WHERE time >= $3 AND time < $4 AND ",
+            " UNION ALL SELECT * FROM ",
+            $of,
+            "metrics_hour WHERE time >= $3 AND time < $4 AND ",
             $condition,
-            " UNION ALL SELECT * FROM metrics_minute WHERE time >= $4 AND time < $2 AND ",
+            " UNION ALL SELECT * FROM ",
+            $of,
+            "metrics_minute WHERE time >= $4 AND time < $2 AND ",
             $condition,
             ") parts",
             $rest
@@ -52,6 +58,7 @@ pub async fn services(
     let [hours_start, hours_end] = whole_hours(window);
     let rows = sqlx::query(over_window!(
         "SELECT service_id, kind, status = 2, bucket, sum(span_count), sum(duration_ns_sum) FROM ",
+        "service_",
         "true",
         " GROUP BY 1, 2, 3, 4"
     ))
@@ -93,6 +100,7 @@ pub async fn operations(
     let [hours_start, hours_end] = whole_hours(window);
     let rows = sqlx::query(over_window!(
         "SELECT operation_id, kind, status = 2, bucket, sum(span_count), sum(duration_ns_sum) FROM ",
+        "",
         "service_id = $5",
         " GROUP BY 1, 2, 3, 4"
     ))

@@ -1,0 +1,83 @@
+-- Two roll-ups of what the writer adds to span_metrics: minutes, and sums since ever.
+
+-- Examples that the writer noted: now and then the slowest stored span of a batch, by Prometheus' bounds.
+CREATE TABLE span_exemplars (
+    service_id   int      NOT NULL,
+    operation_id int      NOT NULL,
+    kind         smallint NOT NULL,
+    status       smallint NOT NULL,
+    -- latency_bound().
+    bound        smallint NOT NULL,
+    -- exemplar().
+    exemplar     bigint[] NOT NULL
+);
+
+-- All parts are rounded one by one: in which order they are added changes nothing.
+CREATE VIEW span_totals_now AS
+SELECT service_id, operation_id, kind, status, bound, span_count_milli, duration_us, exemplar, since,
+       updated_at
+FROM span_totals
+UNION ALL
+SELECT service_id, operation_id, kind, status, bound, round(span_count * 1000)::numeric,
+       round(duration_ns_sum / 1000)::numeric, NULL, now(), now()
+FROM span_metrics
+UNION ALL
+SELECT service_id, operation_id, kind, status, bound, 0, 0, exemplar, now(), now()
+FROM span_exemplars;
+
+-- Takes the parts away: adds them to the sums since ever, and leaves them by minute in the temporary table
+-- metric_cells for the caller, each once more as operation 0, which stands for all of its service. Returns
+-- how many rows that are.
+CREATE FUNCTION move_metric_parts() RETURNS bigint
+LANGUAGE plpgsql
+-- Else every run tells that the temporary tables exist already.
+SET client_min_messages = warning
+SET work_mem = '32MB'
+AS $$
+DECLARE
+    cells bigint;
+BEGIN
+    CREATE TEMPORARY TABLE IF NOT EXISTS moved_exemplars (LIKE span_exemplars) ON COMMIT DELETE ROWS;
+    CREATE TEMPORARY TABLE IF NOT EXISTS moved_metric_parts (
+        LIKE span_metrics, span_count_milli double precision, duration_us double precision
+    ) ON COMMIT DELETE ROWS;
+    CREATE TEMPORARY TABLE IF NOT EXISTS metric_cells (
+        minute timestamptz, service_id int, operation_id int, kind smallint, status smallint, version text,
+        bucket smallint, span_count double precision, duration_ns_sum double precision
+    ) ON COMMIT DELETE ROWS;
+
+    -- First, so that whatever they are examples of is seen too.
+    WITH moved AS (DELETE FROM span_exemplars RETURNING *)
+    INSERT INTO moved_exemplars
+    SELECT service_id, operation_id, kind, status, bound, max(exemplar) FROM moved GROUP BY 1, 2, 3, 4, 5;
+    -- Sums of whole numbers below 2^53 are exact.
+    WITH moved AS (DELETE FROM span_metrics RETURNING *)
+    INSERT INTO moved_metric_parts
+    SELECT minute, service_id, operation_id, kind, status, version, bucket, sum(span_count),
+           sum(duration_ns_sum), bound, sum(round(span_count * 1000)), sum(round(duration_ns_sum / 1000))
+    FROM moved GROUP BY minute, service_id, operation_id, kind, status, version, bucket, bound;
+
+    INSERT INTO span_totals AS old
+    SELECT service_id, operation_id, kind, status, bound, sum(span_count_milli)::numeric,
+           sum(duration_us)::numeric, NULL, now(), now()
+    FROM moved_metric_parts GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 3, 4, 5
+    ON CONFLICT (service_id, operation_id, kind, status, bound) DO UPDATE
+    SET span_count_milli = old.span_count_milli + excluded.span_count_milli,
+        duration_us = old.duration_us + excluded.duration_us,
+        updated_at = excluded.updated_at;
+    UPDATE span_totals t SET exemplar = greatest(t.exemplar, m.exemplar)
+    FROM moved_exemplars m
+    WHERE (t.service_id, t.operation_id, t.kind, t.status, t.bound)
+        = (m.service_id, m.operation_id, m.kind, m.status, m.bound);
+
+    INSERT INTO metric_cells
+    SELECT minute, service_id, operation_id, kind, status, version, bucket, sum(span_count),
+           sum(duration_ns_sum)
+    FROM moved_metric_parts GROUP BY 1, 2, 3, 4, 5, 6, 7;
+    INSERT INTO metric_cells
+    SELECT minute, service_id, 0, kind, status, version, bucket, sum(span_count), sum(duration_ns_sum)
+    FROM metric_cells GROUP BY 1, 2, 4, 5, 6, 7;
+    SELECT count(*) INTO cells FROM metric_cells;
+    RETURN cells;
+END
+$$;
