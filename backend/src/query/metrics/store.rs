@@ -22,11 +22,20 @@ pub enum Level {
 }
 
 impl Level {
-    fn view(self) -> &'static str {
+    pub(super) fn view(self) -> &'static str {
         match self {
             Self::Minute => "metrics_minute",
             Self::Hour => "metrics_hour",
             Self::Day => "metrics_day",
+        }
+    }
+
+    /// How long one of its parts is.
+    pub(super) fn part_s(self) -> i64 {
+        match self {
+            Self::Minute => 60,
+            Self::Hour => 3_600,
+            Self::Day => 86_400,
         }
     }
 }
@@ -50,10 +59,10 @@ struct Key {
 }
 
 /// Names resolved to ids.
-struct Ids {
-    service: Option<i32>,
+pub(super) struct Ids {
+    pub service: Option<i32>,
     /// All operations with the name.
-    operations: Option<Vec<i32>>,
+    pub operations: Option<Vec<i32>>,
 }
 
 /// Counts the spans by group and step.
@@ -99,7 +108,7 @@ fn count_of(row: &PgRow) -> sqlx::Result<Count> {
 }
 
 /// None if no span can fit, because its service or operation was never seen.
-async fn resolve(db: &mut PgConnection, filter: &Filter) -> sqlx::Result<Option<Ids>> {
+pub(super) async fn resolve(db: &mut PgConnection, filter: &Filter) -> sqlx::Result<Option<Ids>> {
     let mut ids = Ids { service: None, operations: None };
     if let Some(name) = &filter.service {
         ids.service = service_id(db, name).await?;
@@ -148,7 +157,17 @@ fn statement(question: &Question, ids: &Ids, steps: Steps) -> QueryBuilder<Postg
         .push_bind(window.start)
         .push(" AND time < ")
         .push_bind(window.end);
-    let filter = &question.filter;
+    push_filter(&mut sql, &question.filter, ids);
+    if let Some(version) = &question.filter.version {
+        sql.push(" AND version = ").push_bind(version.clone());
+    }
+    sql.push(" GROUP BY 1, 2, 3, 4, 5, 6, 7, 8");
+    sql
+}
+
+/// Adds ` AND ...` about a row of spans or of their counts: everything but the version, which spans have in
+/// their resource.
+pub(super) fn push_filter(sql: &mut QueryBuilder<Postgres>, filter: &Filter, ids: &Ids) {
     if let Some(id) = ids.service {
         sql.push(" AND service_id = ").push_bind(id);
     }
@@ -162,11 +181,6 @@ fn statement(question: &Question, ids: &Ids, steps: Steps) -> QueryBuilder<Postg
     if let Some(status) = filter.status {
         sql.push(" AND status = ").push_bind(status.number());
     }
-    if let Some(version) = &filter.version {
-        sql.push(" AND version = ").push_bind(version.clone());
-    }
-    sql.push(" GROUP BY 1, 2, 3, 4, 5, 6, 7, 8");
-    sql
 }
 
 /// Ids become names. An id without a name cannot be: dimensions are never deleted.
