@@ -1,6 +1,8 @@
 //! Charts of our own: scales are pure, drawing is SVG or canvas.
 
 pub mod bars;
+pub mod exemplar_marks;
+pub mod exemplars;
 pub mod frame;
 pub mod level_bars;
 pub mod level_chart;

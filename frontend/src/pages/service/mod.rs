@@ -2,6 +2,7 @@
 
 mod calls;
 mod errors;
+mod exemplars;
 pub mod model;
 mod operations;
 mod versions;
@@ -26,12 +27,18 @@ use crate::state::range::use_range;
 
 use self::calls::Calls;
 use self::errors::TopErrors;
+use self::exemplars::{OfService, use_exemplars};
 use self::model::{ChartOf, DURATIONS, ERRORS, METRICS, RATE, chart, total};
 use self::operations::Operations;
 use self::versions::Versions;
 use self::versions_model::{Version, deployments, versions};
 
-const KEYS: &[KeyHelp] = &[("← →", "In a chart: the step before, after"), ("Esc", "In a chart: no step")];
+const KEYS: &[KeyHelp] = &[
+    ("← →", "In a chart: the step before, after"),
+    ("n N", "In a chart: the next exemplar, the one before"),
+    ("Enter", "In a chart: the exemplar's trace"),
+    ("Esc", "In a chart: no step"),
+];
 
 /// What counts for a service, as on the page of all services.
 pub const ENTRY_KINDS: &[&str] = &["server", "consumer"];
@@ -59,6 +66,8 @@ pub fn ServicePage() -> impl IntoView {
         // A service that is never called counts all its spans.
         Ok((api::service_metrics(&service, &METRICS, &[], window, signal).await?, false))
     });
+    let OfService { durations: duration_exemplars, errors: error_exemplars } =
+        use_exemplars(service, metrics);
     let operations = load(question, |(service, window), signal| async move {
         api::operations(&service, window, signal).await
     });
@@ -102,8 +111,8 @@ pub fn ServicePage() -> impl IntoView {
                 {error.map(|error| view! { <ErrorBar error=error retry=retry /> })}
                 <div class="service-charts">
                     <LineChart title="Rate" unit=Unit::PerSecond data=data(RATE) crosshair_ms=crosshair_ms marks=marks />
-                    <LineChart title="Errors" unit=Unit::Share data=data(ERRORS) crosshair_ms=crosshair_ms marks=marks />
-                    <LineChart title="Duration" unit=Unit::Duration data=data(DURATIONS) crosshair_ms=crosshair_ms marks=marks />
+                    <LineChart title="Errors" unit=Unit::Share data=data(ERRORS) crosshair_ms=crosshair_ms marks=marks exemplars=error_exemplars />
+                    <LineChart title="Duration" unit=Unit::Duration data=data(DURATIONS) crosshair_ms=crosshair_ms marks=marks exemplars=duration_exemplars />
                 </div>
                 <TopErrors service=service />
                 <h2 class="section-title">"Operations"</h2>
