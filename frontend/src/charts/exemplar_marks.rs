@@ -55,11 +55,15 @@ pub fn switch_button(switch: Switch) -> impl IntoView {
 pub fn marks(items: &[Exemplar], spots: &[Spot], meant: Option<usize>) -> impl IntoView + use<> {
     let mark = |spot: &Spot| {
         let exemplar = items.get(spot.index)?;
-        let class = if exemplar.is_error { "exemplar failed" } else { "exemplar" };
+        let class = match (exemplar.is_error, exemplar.is_quiet) {
+            (true, _) => "exemplar failed",
+            (false, true) => "exemplar quiet",
+            (false, false) => "exemplar",
+        };
         let head = spot.is_above.then(|| view! { <path class="exemplar-arrow" d=arrow(*spot) /> });
         let ring = (meant == Some(spot.index))
             .then(|| view! { <circle class="exemplar-ring" cx=spot.x cy=spot.y r=7.5 /> });
-        let data = shape(*spot, exemplar.is_error);
+        let data = shape(*spot, exemplar);
         // A cross is seen on lines only with an edge around it.
         let edge = exemplar.is_error.then(|| view! { <path class="exemplar-edge" d=data.clone() /> });
         Some(

@@ -6,6 +6,9 @@ use super::lines::LinePlot;
 /// Half the size of a mark, pixels.
 const REACH: f64 = 4.0;
 
+/// The same of one that is like most others: it must not hide the line that it lies on.
+const REACH_QUIET: f64 = 3.0;
+
 /// A pointer no further away than this means the mark.
 const NEAR: f64 = 9.0;
 
@@ -18,6 +21,8 @@ pub struct Exemplar {
     pub value: f64,
     /// Whether it failed: it looks different then.
     pub is_error: bool,
+    /// Whether it is like most others, and drawn so that it does not stand out.
+    pub is_quiet: bool,
     /// Its operation.
     pub name: String,
     /// What else there is to tell: names and values.
@@ -83,13 +88,14 @@ pub fn next(spots: &[Spot], current: Option<usize>, forward: bool) -> Option<usi
 }
 
 /// The mark as the data of an SVG path: a diamond; a cross where it failed.
-pub fn shape(spot: Spot, is_error: bool) -> String {
+pub fn shape(spot: Spot, exemplar: &Exemplar) -> String {
     let (x, y) = (spot.x, spot.y);
-    if is_error {
+    if exemplar.is_error {
         let (arm, long) = (REACH - 0.5, 2.0 * REACH - 1.0);
         format!("M{:.1} {:.1}l{long} {long}m0 -{long}l-{long} {long}", x - arm, y - arm)
     } else {
-        format!("M{x:.1} {:.1}l{REACH} {REACH}l-{REACH} {REACH}l-{REACH} -{REACH}z", y - REACH)
+        let reach = if exemplar.is_quiet { REACH_QUIET } else { REACH };
+        format!("M{x:.1} {:.1}l{reach} {reach}l-{reach} {reach}l-{reach} -{reach}z", y - reach)
     }
 }
 
@@ -116,6 +122,7 @@ mod tests {
             at_ms,
             value,
             is_error: false,
+            is_quiet: false,
             name: "GET /".to_owned(),
             facts: vec![("duration", "1 s".to_owned()), ("status", "error".to_owned())],
             trace_id: String::new(),
@@ -172,8 +179,12 @@ mod tests {
     #[test]
     fn failures_have_another_shape() {
         let spot = Spot { index: 0, x: 100.0, y: 50.0, is_above: true };
-        assert_eq!(shape(spot, false), "M100.0 46.0l4 4l-4 4l-4 -4z");
-        assert_eq!(shape(spot, true), "M96.5 46.5l7 7m0 -7l-7 7");
+        let fine = exemplar(0.0, 0.0);
+        assert_eq!(shape(spot, &fine), "M100.0 46.0l4 4l-4 4l-4 -4z");
+        let quiet = Exemplar { is_quiet: true, ..fine.clone() };
+        assert_eq!(shape(spot, &quiet), "M100.0 47.0l3 3l-3 3l-3 -3z");
+        let failed = Exemplar { is_error: true, is_quiet: true, ..fine };
+        assert_eq!(shape(spot, &failed), "M96.5 46.5l7 7m0 -7l-7 7");
         assert_eq!(arrow(spot), "M96.0 44.5l4 -4l4 4");
         assert_eq!(exemplar(0.0, 0.0).said(), "GET /, duration 1 s, status error");
     }

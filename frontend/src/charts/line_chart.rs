@@ -201,19 +201,21 @@ pub fn LineChart(
                 open_meant(event.ctrl_key() || event.meta_key());
                 return;
             }
-            _ => meant.set(None),
+            _ => {}
         }
         let next = match (event.key().as_str(), current.get_untracked()) {
             ("ArrowLeft" | "ArrowRight", None) => last,
             ("ArrowLeft", Some(at)) => at.saturating_sub(1),
             ("ArrowRight", Some(at)) => (at + 1).min(last),
             ("Escape", _) => {
+                meant.set(None);
                 crosshair_ms.set(None);
                 return;
             }
             _ => return,
         };
         event.prevent_default();
+        meant.set(None);
         by_key.set(true);
         crosshair_ms.set(Some(steps.start_of(next) as f64 + steps.step_ms as f64 / 2.0));
     };

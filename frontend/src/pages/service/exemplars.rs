@@ -93,6 +93,7 @@ fn exemplar(found: &wire::Exemplar, value: f64) -> Exemplar {
         at_ms: start.timestamp_micros() as f64 / 1e3,
         value,
         is_error: is_error(found),
+        is_quiet: found.reason == ExemplarReason::Typical,
         name: found.operation.clone(),
         facts,
         trace_id: found.trace_id.to_string(),
