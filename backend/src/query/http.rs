@@ -17,6 +17,7 @@ pub fn routes(cfg: &mut ServiceConfig) {
         .service(services::http::list_services)
         .service(services::http::list_operations)
         .service(metrics::http::get_metrics)
+        .service(metrics::exemplar_http::get_exemplars)
         .service(exposition::http::scrape)
         .service(tags::http::list_tag_keys)
         .service(tags::http::list_tag_values)

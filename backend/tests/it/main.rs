@@ -14,6 +14,7 @@ mod dependencies;
 mod embedded;
 mod errors;
 mod exact;
+mod exemplars;
 mod formats;
 mod harness;
 mod identity;

@@ -1,6 +1,6 @@
 //! Metrics over time.
 
-use spanloom_model::api::MetricsResponse;
+use spanloom_model::api::{ExemplarsResponse, MetricsResponse};
 
 use super::ApiError;
 use super::client::{Signal, get};
@@ -65,4 +65,19 @@ pub async fn service_metrics(
         query.push("kind", *kind);
     }
     get(&query.href("metrics"), signal).await
+}
+
+/// Stored spans that explain a service's metrics in these steps.
+pub async fn service_exemplars(
+    service: &str,
+    kinds: &[&str],
+    window: Window,
+    step_s: i64,
+    signal: Signal,
+) -> Result<ExemplarsResponse, ApiError> {
+    let mut query = window_query(window).with("service", service).with("step", step_s.to_string());
+    for kind in kinds {
+        query.push("kind", *kind);
+    }
+    get(&query.href("metrics/exemplars"), signal).await
 }

@@ -24,7 +24,7 @@ pub use identity::{
     add_user, change_password, change_user, create_key, keys, log_in, log_out, me, revoke_key, users,
 };
 pub use logs::{delete_log_link, log_histogram, log_links, logs, save_log_link, trace_logs};
-pub use metrics::{service_histories, service_metrics, service_versions};
+pub use metrics::{service_exemplars, service_histories, service_metrics, service_versions};
 pub use sampling::{sampling, sampling_history, save_sampling, try_sampling};
 pub use storage::storage;
 pub use traces::{operations, search, services, tag_keys, tag_values, trace, window_query};

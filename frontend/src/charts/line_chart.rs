@@ -1,9 +1,11 @@
 //! Lines over time. The pointer or the arrow keys tell a moment's values, in all charts that share the
-//! crosshair; a drag zooms the page's time range; the legend shows one line alone.
+//! crosshair; a drag zooms the page's time range; the legend shows one line alone; exemplars open traces.
 
 use leptos::html;
 use leptos::prelude::*;
 
+use super::exemplar_marks::{self, Exemplars};
+use super::exemplars::{nearest, next, spots};
 use super::frame::Frame;
 use super::lines::{Line, LinePlot, Steps, Unit};
 use super::scale::time_ticks;
@@ -60,6 +62,9 @@ pub fn LineChart(
     /// What happened meanwhile.
     #[prop(optional, into)]
     marks: Signal<Vec<Mark>>,
+    /// Spans that explain the values.
+    #[prop(optional)]
+    exemplars: Option<Exemplars>,
 ) -> impl IntoView {
     let node: NodeRef<html::Div> = NodeRef::new();
     let size = use_size(node);
@@ -95,15 +100,46 @@ pub fn LineChart(
         shown.with(|shown| shown.as_ref().and_then(|shown| shown.steps.at(time_ms)))
     });
 
+    let items = move || exemplars.map(|exemplars| exemplars.items);
+    let places = Memo::new(move |_| {
+        let items = items()?;
+        plot.with(|plot| plot.as_ref().map(|plot| items.with(|items| spots(plot, frame.get(), items))))
+    });
+    let places = Memo::new(move |_| places.get().unwrap_or_default());
+    // The exemplar under the pointer, or the one that the keys went to.
+    let meant = RwSignal::new(None::<usize>);
+    // Others may have taken the places of the old ones.
+    Effect::new(move |_| {
+        places.track();
+        meant.set(None);
+    });
+    let open = StoredValue::new_local(exemplar_marks::use_open());
+    let open_meant = move |new_tab: bool| {
+        let (Some(items), Some(index)) = (items(), meant.get_untracked()) else { return };
+        if let Some(exemplar) = items.with_untracked(|items| items.get(index).cloned()) {
+            open.with_value(|open| open(&exemplar, new_tab));
+        }
+    };
+
     let x_of = move |event: &web_sys::PointerEvent| {
         let left = node.get_untracked().map_or(0.0, |node| node.get_bounding_client_rect().left());
         frame.with_untracked(|frame| (f64::from(event.client_x()) - left).clamp(frame.left, frame.right))
     };
+    let meant_by = move |event: &web_sys::PointerEvent| {
+        let top = node.get_untracked().map_or(0.0, |node| node.get_bounding_client_rect().top());
+        places.with_untracked(|places| nearest(places, x_of(event), f64::from(event.client_y()) - top))
+    };
     let time_at = move |x: f64| plot.with_untracked(|plot| plot.as_ref().map(|plot| plot.time.value(x)));
     let on_move = move |event: web_sys::PointerEvent| {
         let x = x_of(&event);
+        let mut is_dragging = false;
         if let Some((start, _)) = drag.get_untracked() {
             drag.set(Some((start, x)));
+            is_dragging = (x - start).abs() >= DRAG_MIN;
+        }
+        let found = if is_dragging { None } else { meant_by(&event) };
+        if meant.get_untracked() != found {
+            meant.set(found);
         }
         by_key.set(false);
         is_pointing.set(true);
@@ -120,10 +156,11 @@ pub fn LineChart(
         let x = x_of(&event);
         drag.set(Some((x, x)));
     };
-    let on_up = move |_| {
+    let on_up = move |event: web_sys::PointerEvent| {
         let Some((start, end)) = drag.get_untracked() else { return };
         drag.set(None);
         if (end - start).abs() < DRAG_MIN {
+            open_meant(event.ctrl_key() || event.meta_key());
             return;
         }
         if let (Some(from), Some(to)) = (time_at(start), time_at(end)) {
@@ -134,6 +171,7 @@ pub fn LineChart(
     };
     let on_leave = move |_| {
         is_pointing.set(false);
+        meant.set(None);
         if drag.get_untracked().is_none() {
             crosshair_ms.set(None);
         }
@@ -143,21 +181,52 @@ pub fn LineChart(
             return;
         };
         let last = steps.count.saturating_sub(1);
+        let plain = !event.ctrl_key() && !event.meta_key() && !event.alt_key();
+        match (event.key().as_str(), meant.get_untracked()) {
+            (key @ ("n" | "N"), current) if plain => {
+                let found = places.with_untracked(|places| next(places, current, key == "n"));
+                let at_ms = found.zip(items()).and_then(|(index, items)| {
+                    items.with_untracked(|items| items.get(index).map(|exemplar| exemplar.at_ms))
+                });
+                if at_ms.is_some() {
+                    event.prevent_default();
+                    by_key.set(true);
+                    meant.set(found);
+                    crosshair_ms.set(at_ms);
+                }
+                return;
+            }
+            ("Enter", Some(_)) => {
+                event.prevent_default();
+                open_meant(event.ctrl_key() || event.meta_key());
+                return;
+            }
+            _ => {}
+        }
         let next = match (event.key().as_str(), current.get_untracked()) {
             ("ArrowLeft" | "ArrowRight", None) => last,
             ("ArrowLeft", Some(at)) => at.saturating_sub(1),
             ("ArrowRight", Some(at)) => (at + 1).min(last),
             ("Escape", _) => {
+                meant.set(None);
                 crosshair_ms.set(None);
                 return;
             }
             _ => return,
         };
         event.prevent_default();
+        meant.set(None);
         by_key.set(true);
         crosshair_ms.set(Some(steps.start_of(next) as f64 + steps.step_ms as f64 / 2.0));
     };
+    let meant_item = move || {
+        let (items, index) = (items()?, meant.get()?);
+        items.with(|items| items.get(index).cloned())
+    };
     let said = move || {
+        if let Some(exemplar) = meant_item().filter(|_| by_key.get()) {
+            return Some(format!("{}. Enter opens the trace", exemplar.said()));
+        }
         let at = current.get().filter(|_| by_key.get())?;
         shown.with(|shown| {
             let shown = shown.as_ref()?;
@@ -170,10 +239,22 @@ pub fn LineChart(
         })
     };
 
+    let label = move || {
+        let keys = "the left and right arrow keys go from step to step";
+        match places.with(Vec::len) {
+            0 => format!("{title} over time; {keys}"),
+            count => {
+                let exemplars = format::plural(count as u64, "exemplar");
+                format!("{title} over time; {keys}, n and Shift n through {exemplars}, Enter opens one")
+            }
+        }
+    };
+
     view! {
         <figure class="line-chart">
             <figcaption>
                 <span>{title}</span>
+                {exemplars.and_then(|exemplars| exemplars.switch).map(exemplar_marks::switch_button)}
                 {move || {
                     data.with(|data| {
                         let lines = data.as_ref().map(|data| data.lines.as_slice()).unwrap_or_default();
@@ -186,14 +267,18 @@ pub fn LineChart(
                 node_ref=node
                 tabindex="0"
                 role="group"
-                aria-label=format!("{title} over time; the left and right arrow keys go from step to step")
+                aria-label=label
+                class:pointing=move || meant.get().is_some() && !by_key.get()
                 on:pointermove=on_move
                 on:pointerdown=on_down
                 on:pointerup=on_up
                 on:pointercancel=move |_| drag.set(None)
                 on:pointerleave=on_leave
                 on:keydown=on_key
-                on:blur=move |_| crosshair_ms.set(None)
+                on:blur=move |_| {
+                    meant.set(None);
+                    crosshair_ms.set(None);
+                }
             >
                 <svg width="100%" height=HEIGHT aria-hidden="true">
                     {move || plot.with(|plot| plot.as_ref().map(|plot| axes(plot, frame.get(), unit)))}
@@ -214,6 +299,10 @@ pub fn LineChart(
                         })
                     }}
                     {move || {
+                        let items = items()?;
+                        Some(items.with(|items| places.with(|places| exemplar_marks::marks(items, places, meant.get()))))
+                    }}
+                    {move || {
                         let (start, end) = drag.get().filter(|(a, b)| (b - a).abs() >= DRAG_MIN)?;
                         let frame = frame.get();
                         let (x, width) = (start.min(end), (end - start).abs());
@@ -224,7 +313,14 @@ pub fn LineChart(
                 </svg>
                 {move || data.with(Option::is_none).then(|| view! { <div class="skeleton line-skeleton"></div> })}
                 {move || {
-                    let at = current.get().filter(|_| is_pointing.get() || by_key.get())?;
+                    let exemplar = meant_item()?;
+                    let index = meant.get()?;
+                    let x = places.with(|places| places.iter().find(|it| it.index == index).map(|it| it.x))?;
+                    Some(exemplar_marks::tip(&exemplar, x, size.get().0, by_key.get()))
+                }}
+                {move || {
+                    let is_shown = (is_pointing.get() || by_key.get()) && meant.get().is_none();
+                    let at = current.get().filter(|_| is_shown)?;
                     let x = plot.with(|plot| plot.as_ref().map(|plot| plot.x(at)))?;
                     shown.with(|shown| shown.as_ref().map(|shown| tooltip(shown, at, unit, x, size.get().0)))
                 }}

@@ -2,6 +2,8 @@
 
 pub mod bars;
 pub mod canvas;
+pub mod exemplar_marks;
+pub mod exemplars;
 pub mod frame;
 pub mod heatmap;
 pub mod heatmap_chart;

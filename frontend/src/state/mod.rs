@@ -1,6 +1,7 @@
-//! What more than one page knows: session, time range, theme, the page's title, toasts.
+//! What more than one page knows: session, time range, theme, the page's title, toasts, remembered switches.
 
 pub mod find;
+pub mod flag;
 pub mod load;
 pub mod page;
 pub mod query;

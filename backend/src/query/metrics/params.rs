@@ -74,6 +74,20 @@ pub struct Filter {
     pub call: Option<Call>,
 }
 
+impl Filter {
+    /// Reads what is told about spans.
+    pub fn of_spans(params: &mut Params) -> Self {
+        Self {
+            service: params.text("service", SERVICE_CHARS_MAX),
+            operation: params.text("operation", OPERATION_CHARS_MAX),
+            kinds: params.kinds(),
+            status: params.parsed("status", |text| named(&STATUSES, text)),
+            version: params.text("version", VERSION_CHARS_MAX),
+            call: None,
+        }
+    }
+}
+
 /// Whole steps of the clock: a multiple of the step since the epoch, at least one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Steps {
@@ -143,25 +157,13 @@ impl Question {
     pub fn parse(params: &mut Params, now_ns: i64) -> Self {
         let range = params.range(now_ns);
         let (metrics, histogram) = metrics(params);
-        let filter = Filter {
-            service: params.text("service", SERVICE_CHARS_MAX),
-            operation: params.text("operation", OPERATION_CHARS_MAX),
-            kinds: params.kinds(),
-            status: params.parsed("status", |text| named(&STATUSES, text)),
-            version: params.text("version", VERSION_CHARS_MAX),
-            call: Call::parse(params),
-        };
+        let filter = Filter { call: Call::parse(params), ..Filter::of_spans(params) };
         let groups = groups(params);
         let spans_only = Filter { call: filter.call.clone(), ..Filter::default() } != filter;
         if filter.call.is_some() && (spans_only || !groups.is_empty()) {
             params.reject("callee", "goes with caller only: calls are not told apart by anything else");
         }
-        let step_s = params.parsed("step", |text| {
-            let step =
-                text.parse().ok().filter(|step| *step >= 60 && step % 60 == 0 && *step <= STEP_S_MAX);
-            step.ok_or_else(|| format!("must be a multiple of 60, at most {STEP_S_MAX}"))
-        });
-        let steps = Steps::covering(range, step_s.unwrap_or_else(|| step_for(range)));
+        let steps = Steps::covering(range, step_s(params).unwrap_or_else(|| step_for(range)));
         if steps.count > POINTS_MAX {
             params.reject("step", format!("gives {} points; at most {POINTS_MAX} are told", steps.count));
         }
@@ -181,6 +183,19 @@ impl Question {
         });
         let apdex_ns = apdex_ms.map_or(APDEX_NS_DEFAULT, |ms| ms * 1e6);
         Self { metrics, histogram, filter, groups, steps, compare_s, apdex_ns }
+    }
+
+    /// How long all spans of the filter took, together.
+    pub fn of_durations(filter: Filter, steps: Steps) -> Self {
+        Self {
+            metrics: Vec::new(),
+            histogram: false,
+            filter,
+            groups: Vec::new(),
+            steps,
+            compare_s: None,
+            apdex_ns: APDEX_NS_DEFAULT,
+        }
     }
 
     /// How many groups of spans are told at most.
@@ -209,6 +224,14 @@ fn metrics(params: &mut Params) -> (Vec<Metric>, bool) {
         params.reject("metric", "is missing");
     }
     (metrics.iter().flatten().copied().collect(), metrics.contains(&None))
+}
+
+/// The length of the steps, if it is told.
+pub fn step_s(params: &mut Params) -> Option<i64> {
+    params.parsed("step", |text| {
+        let step = text.parse().ok().filter(|step| *step >= 60 && step % 60 == 0 && *step <= STEP_S_MAX);
+        step.ok_or_else(|| format!("must be a multiple of 60, at most {STEP_S_MAX}"))
+    })
 }
 
 fn groups(params: &mut Params) -> Vec<Group> {

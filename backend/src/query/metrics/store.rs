@@ -22,11 +22,24 @@ pub enum Level {
 }
 
 impl Level {
-    fn view(self) -> &'static str {
+    /// Without operations there are fewer rows.
+    pub(super) fn view(self, needs_operations: bool) -> &'static str {
+        match (self, needs_operations) {
+            (Self::Minute, true) => "metrics_minute",
+            (Self::Hour, true) => "metrics_hour",
+            (Self::Day, true) => "metrics_day",
+            (Self::Minute, false) => "service_metrics_minute",
+            (Self::Hour, false) => "service_metrics_hour",
+            (Self::Day, false) => "service_metrics_day",
+        }
+    }
+
+    /// How long one of its parts is.
+    pub(super) fn part_s(self) -> i64 {
         match self {
-            Self::Minute => "metrics_minute",
-            Self::Hour => "metrics_hour",
-            Self::Day => "metrics_day",
+            Self::Minute => 60,
+            Self::Hour => 3_600,
+            Self::Day => 86_400,
         }
     }
 }
@@ -50,10 +63,10 @@ struct Key {
 }
 
 /// Names resolved to ids.
-struct Ids {
-    service: Option<i32>,
+pub(super) struct Ids {
+    pub service: Option<i32>,
     /// All operations with the name.
-    operations: Option<Vec<i32>>,
+    pub operations: Option<Vec<i32>>,
 }
 
 /// Counts the spans by group and step.
@@ -99,7 +112,7 @@ fn count_of(row: &PgRow) -> sqlx::Result<Count> {
 }
 
 /// None if no span can fit, because its service or operation was never seen.
-async fn resolve(db: &mut PgConnection, filter: &Filter) -> sqlx::Result<Option<Ids>> {
+pub(super) async fn resolve(db: &mut PgConnection, filter: &Filter) -> sqlx::Result<Option<Ids>> {
     let mut ids = Ids { service: None, operations: None };
     if let Some(name) = &filter.service {
         ids.service = service_id(db, name).await?;
@@ -127,7 +140,6 @@ fn statement(question: &Question, ids: &Ids, steps: Steps) -> QueryBuilder<Postg
     let groups = |group| question.groups.contains(&group);
     let column =
         |group, column: &'static str, none: &'static str| if groups(group) { column } else { none };
-    // The views without operations are smaller.
     let needs_operations = groups(Group::Operation) || ids.operations.is_some();
     let window = steps.window();
     let mut sql = QueryBuilder::<Postgres>::new("SELECT ");
@@ -145,13 +157,22 @@ fn statement(question: &Question, ids: &Ids, steps: Steps) -> QueryBuilder<Postg
         .push(")::bigint / ")
         .push_bind(steps.step_s)
         .push(")::int, status = 2, bucket, sum(span_count), sum(duration_ns_sum) FROM ")
-        .push(if needs_operations { "" } else { "service_" })
-        .push(steps.level().view())
+        .push(steps.level().view(needs_operations))
         .push(" WHERE time >= ")
         .push_bind(window.start)
         .push(" AND time < ")
         .push_bind(window.end);
-    let filter = &question.filter;
+    push_filter(&mut sql, &question.filter, ids);
+    if let Some(version) = &question.filter.version {
+        sql.push(" AND version = ").push_bind(version.clone());
+    }
+    sql.push(" GROUP BY 1, 2, 3, 4, 5, 6, 7, 8");
+    sql
+}
+
+/// Adds ` AND ...` about a row of spans or of their counts: everything but the version, which spans have in
+/// their resource.
+pub(super) fn push_filter(sql: &mut QueryBuilder<Postgres>, filter: &Filter, ids: &Ids) {
     if let Some(id) = ids.service {
         sql.push(" AND service_id = ").push_bind(id);
     }
@@ -165,11 +186,6 @@ fn statement(question: &Question, ids: &Ids, steps: Steps) -> QueryBuilder<Postg
     if let Some(status) = filter.status {
         sql.push(" AND status = ").push_bind(status.number());
     }
-    if let Some(version) = &filter.version {
-        sql.push(" AND version = ").push_bind(version.clone());
-    }
-    sql.push(" GROUP BY 1, 2, 3, 4, 5, 6, 7, 8");
-    sql
 }
 
 /// Ids become names. An id without a name cannot be: dimensions are never deleted.

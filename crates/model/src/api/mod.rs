@@ -6,6 +6,7 @@
 mod custom_metrics;
 mod dependencies;
 mod errors;
+mod exemplars;
 mod identity;
 mod logs;
 mod metrics;
@@ -29,6 +30,7 @@ pub use errors::{
     ERROR_GROUPS_CHANGED_MAX, ErrorChange, ErrorDetail, ErrorEvent, ErrorEventKind, ErrorGroup, ErrorOrder,
     ErrorSample, ErrorShare, ErrorState, ErrorsChange, ErrorsChanged, ErrorsResponse,
 };
+pub use exemplars::{Exemplar, ExemplarReason, ExemplarsResponse};
 pub use identity::{
     ApiKey, ApiKeyCreated, ApiKeyRequest, KeyScope, LoginRequest, PasswordChange, Role, Session, User,
     UserChange, UserRequest,

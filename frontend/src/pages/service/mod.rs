@@ -2,6 +2,7 @@
 
 mod calls;
 mod errors;
+mod exemplars;
 pub mod model;
 mod operations;
 mod versions;
@@ -28,6 +29,7 @@ use crate::state::range::use_range;
 
 use self::calls::Calls;
 use self::errors::TopErrors;
+use self::exemplars::{OfService, use_exemplars};
 use self::model::{ChartOf, DURATIONS, ERRORS, METRICS, RATE, area_search, chart, total};
 use self::operations::Operations;
 use self::versions::Versions;
@@ -35,8 +37,9 @@ use self::versions_model::{Version, deployments, versions};
 
 const KEYS: &[KeyHelp] = &[
     ("← →", "In a chart: the step before, after"),
+    ("n N", "In a line chart: the next exemplar, the one before"),
     ("← → ↑ ↓", "In the heatmap: the next cell; with shift: an area"),
-    ("Enter", "In the heatmap: the traces of the chosen cells"),
+    ("Enter", "The exemplar's trace; in the heatmap: the traces of the chosen cells"),
     ("Esc", "In a chart: nothing chosen"),
 ];
 
@@ -66,6 +69,8 @@ pub fn ServicePage() -> impl IntoView {
         // A service that is never called counts all its spans.
         Ok((api::service_metrics(&service, &METRICS, &[], window, signal).await?, false))
     });
+    let OfService { durations: duration_exemplars, errors: error_exemplars } =
+        use_exemplars(service, metrics);
     let operations = load(question, |(service, window), signal| async move {
         api::operations(&service, window, signal).await
     });
@@ -116,8 +121,8 @@ pub fn ServicePage() -> impl IntoView {
                 {error.map(|error| view! { <ErrorBar error=error retry=retry /> })}
                 <div class="service-charts">
                     <LineChart title="Rate" unit=Unit::PerSecond data=data(RATE) crosshair_ms=crosshair_ms marks=marks />
-                    <LineChart title="Errors" unit=Unit::Share data=data(ERRORS) crosshair_ms=crosshair_ms marks=marks />
-                    <LineChart title="Duration" unit=Unit::Duration data=data(DURATIONS) crosshair_ms=crosshair_ms marks=marks />
+                    <LineChart title="Errors" unit=Unit::Share data=data(ERRORS) crosshair_ms=crosshair_ms marks=marks exemplars=error_exemplars />
+                    <LineChart title="Duration" unit=Unit::Duration data=data(DURATIONS) crosshair_ms=crosshair_ms marks=marks exemplars=duration_exemplars />
                 </div>
                 <div class="service-heat">
                     <HeatmapChart title="Distribution of durations" data=heat crosshair_ms=crosshair_ms href=area_href />
