@@ -43,8 +43,8 @@ test('both flavours have the same tables, views and columns', async (t) => {
     SELECT c.relname AS relation, string_agg(a.attname || ' ' || format_type(a.atttypid, a.atttypmod), ', ' ORDER BY a.attnum) AS columns
     FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
     WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p', 'v', 'm') AND NOT c.relispartition
-      -- Continuous aggregates are made of a table; plain PostgreSQL needs none.
-      AND c.relname <> 'metrics_source'
+      -- What is behind the levels is each flavour's own affair.
+      AND c.relname <> 'metrics_source' AND c.relname NOT LIKE 'packed_metrics_%'
     GROUP BY 1 ORDER BY 1`;
   const timescale = await rows(await database(t, 'timescale'), columns);
   const postgres = await rows(await database(t, 'postgres'), columns);

@@ -4,6 +4,7 @@ INSERT INTO metrics_source
 SELECT minute, service_id, 0, kind, status, version, bucket, sum(span_count), sum(duration_ns_sum)
 FROM metrics_source GROUP BY 1, 2, 4, 5, 6, 7;
 
+CREATE INDEX metrics_source_services ON metrics_source (minute DESC) WHERE operation_id = 0;
 CREATE INDEX metrics_1m_services ON metrics_1m (time DESC) WHERE operation_id = 0;
 CREATE INDEX metrics_1h_services ON metrics_1h (time DESC) WHERE operation_id = 0;
 CREATE INDEX metrics_1d_services ON metrics_1d (time DESC) WHERE operation_id = 0;

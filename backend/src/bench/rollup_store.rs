@@ -133,12 +133,11 @@ impl Worker {
                  FROM storage_partitions() GROUP BY 1
                  UNION ALL
                  SELECT name, pg_total_relation_size(name::regclass)
-                 FROM unnest(ARRAY['span_metrics', 'metrics_1h', 'metrics_1d', 'span_totals', 'span_exemplars',
-                                   'edge_totals', 'edge_parts']) name
+                 FROM unnest(ARRAY['span_metrics', 'span_totals', 'span_exemplars', 'edge_totals', 'edge_parts']) name
                  WHERE name NOT IN (SELECT table_name FROM storage_partitions())
              )
              SELECT table_name, sum(bytes)::bigint FROM sizes
-             WHERE table_name = 'spans' OR table_name ~ '^(span_|metrics_|service_edges|edge_)'
+             WHERE table_name = 'spans' OR table_name ~ '^(span_|metrics_|packed_metrics_|service_edges|edge_)'
              GROUP BY 1 ORDER BY table_name <> 'spans', 2 DESC",
         )
         .fetch_all(&mut self.connection)

@@ -87,10 +87,10 @@ fn table_hue(name: &str) -> u32 {
     match name {
         "spans" => 230,
         "traces" => 165,
-        "span_metrics" => 95,
-        "metrics_1m" => 60,
-        "metrics_1h" => 305,
-        "metrics_1d" => 340,
+        "span_metrics" | "metrics_source" => 95,
+        "metrics_1m" | "packed_metrics_1m" => 60,
+        "metrics_1h" | "packed_metrics_1h" => 305,
+        "metrics_1d" | "packed_metrics_1d" => 340,
         _ => hue(name),
     }
 }
