@@ -103,3 +103,9 @@ BEGIN
     RETURN move_edge_parts();
 END
 $$;
+
+-- What runs every few seconds is not worth compiling.
+ALTER FUNCTION move_metric_parts() SET jit = off;
+ALTER FUNCTION roll_up_metrics() SET jit = off;
+ALTER FUNCTION move_edge_parts() SET jit = off;
+ALTER FUNCTION pair_edges(interval) SET jit = off;

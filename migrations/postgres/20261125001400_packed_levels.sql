@@ -46,21 +46,19 @@ SELECT time, service_id, operation_id, kind, status, version, array_agg(bucket O
 FROM metrics_1d GROUP BY 1, 2, 3, 4, 5, 6;
 DROP TABLE metrics_1m, metrics_1h, metrics_1d;
 
+-- Side by side in the list of columns they are a quarter faster than as a function of several arrays.
 CREATE VIEW metrics_1m AS
-SELECT p.time, p.service_id, p.operation_id, p.kind, p.status, p.version, b.bucket, b.span_count,
-       b.duration_ns_sum
-FROM packed_metrics_1m p,
-     unnest(p.buckets, p.span_counts, p.duration_ns_sums) AS b (bucket, span_count, duration_ns_sum);
+SELECT time, service_id, operation_id, kind, status, version, unnest(buckets) AS bucket,
+       unnest(span_counts) AS span_count, unnest(duration_ns_sums) AS duration_ns_sum
+FROM packed_metrics_1m;
 CREATE VIEW metrics_1h AS
-SELECT p.time, p.service_id, p.operation_id, p.kind, p.status, p.version, b.bucket, b.span_count,
-       b.duration_ns_sum
-FROM packed_metrics_1h p,
-     unnest(p.buckets, p.span_counts, p.duration_ns_sums) AS b (bucket, span_count, duration_ns_sum);
+SELECT time, service_id, operation_id, kind, status, version, unnest(buckets) AS bucket,
+       unnest(span_counts) AS span_count, unnest(duration_ns_sums) AS duration_ns_sum
+FROM packed_metrics_1h;
 CREATE VIEW metrics_1d AS
-SELECT p.time, p.service_id, p.operation_id, p.kind, p.status, p.version, b.bucket, b.span_count,
-       b.duration_ns_sum
-FROM packed_metrics_1d p,
-     unnest(p.buckets, p.span_counts, p.duration_ns_sums) AS b (bucket, span_count, duration_ns_sum);
+SELECT time, service_id, operation_id, kind, status, version, unnest(buckets) AS bucket,
+       unnest(span_counts) AS span_count, unnest(duration_ns_sums) AS duration_ns_sum
+FROM packed_metrics_1d;
 
 CREATE VIEW metrics_minute AS
 SELECT time, service_id, operation_id, kind, status, version, bucket, span_count, duration_ns_sum
