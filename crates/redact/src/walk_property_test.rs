@@ -67,8 +67,9 @@ fn planted() -> impl Strategy<Value = (String, AttrValue)> {
             AttrValue::String(text) => AttrValue::Bytes(text.clone().into_bytes()),
             other => other.clone(),
         };
+        // No planted key has capitals alone: one that is the same would replace it.
         let nested =
-            Attributes::from_entries(vec![(key.clone(), value.clone()), ("a".to_owned(), text_value())]);
+            Attributes::from_entries(vec![(key.clone(), value.clone()), ("A".to_owned(), text_value())]);
         prop_oneof![
             Just((key.clone(), value.clone())),
             Just((key.clone(), bytes)),
