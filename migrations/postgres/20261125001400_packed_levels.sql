@@ -1,7 +1,8 @@
--- The levels hold a row per series, its buckets as arrays: a fifth of the bytes, and of the time that adding
--- to them takes. metrics_1m, metrics_1h and metrics_1d are views that take them apart.
-DROP VIEW metrics_minute, metrics_hour, metrics_day, service_metrics_minute, service_metrics_hour,
-          service_metrics_day;
+-- The levels hold a row per series, its buckets as arrays: a fifth of the bytes, and less than half of the
+-- time that adding to them takes. metrics_1m, metrics_1h and metrics_1d are views that take them apart.
+-- Besides, they know a service's operations together, as operation 0: a view over all services reads a
+-- fraction of the rows.
+DROP VIEW metrics_minute, metrics_hour, metrics_day;
 
 CREATE TABLE packed_metrics_1m (
     time             timestamptz        NOT NULL,
@@ -35,15 +36,27 @@ FROM (SELECT DISTINCT date_trunc('day', time, 'UTC') AS day FROM (
 INSERT INTO packed_metrics_1m
 SELECT time, service_id, operation_id, kind, status, version, array_agg(bucket ORDER BY bucket),
        array_agg(span_count ORDER BY bucket), array_agg(duration_ns_sum ORDER BY bucket)
-FROM metrics_1m GROUP BY 1, 2, 3, 4, 5, 6;
+FROM (SELECT * FROM metrics_1m
+      UNION ALL
+      SELECT time, service_id, 0, kind, status, version, bucket, sum(span_count), sum(duration_ns_sum)
+      FROM metrics_1m GROUP BY 1, 2, 4, 5, 6, 7) rows_and_sums
+GROUP BY 1, 2, 3, 4, 5, 6;
 INSERT INTO packed_metrics_1h
 SELECT time, service_id, operation_id, kind, status, version, array_agg(bucket ORDER BY bucket),
        array_agg(span_count ORDER BY bucket), array_agg(duration_ns_sum ORDER BY bucket)
-FROM metrics_1h GROUP BY 1, 2, 3, 4, 5, 6;
+FROM (SELECT * FROM metrics_1h
+      UNION ALL
+      SELECT time, service_id, 0, kind, status, version, bucket, sum(span_count), sum(duration_ns_sum)
+      FROM metrics_1h GROUP BY 1, 2, 4, 5, 6, 7) rows_and_sums
+GROUP BY 1, 2, 3, 4, 5, 6;
 INSERT INTO packed_metrics_1d
 SELECT time, service_id, operation_id, kind, status, version, array_agg(bucket ORDER BY bucket),
        array_agg(span_count ORDER BY bucket), array_agg(duration_ns_sum ORDER BY bucket)
-FROM metrics_1d GROUP BY 1, 2, 3, 4, 5, 6;
+FROM (SELECT * FROM metrics_1d
+      UNION ALL
+      SELECT time, service_id, 0, kind, status, version, bucket, sum(span_count), sum(duration_ns_sum)
+      FROM metrics_1d GROUP BY 1, 2, 4, 5, 6, 7) rows_and_sums
+GROUP BY 1, 2, 3, 4, 5, 6;
 DROP TABLE metrics_1m, metrics_1h, metrics_1d;
 
 -- Side by side in the list of columns they are a quarter faster than as a function of several arrays.
@@ -81,6 +94,7 @@ UNION ALL
 SELECT minute, service_id, operation_id, kind, status, version, bucket, span_count, duration_ns_sum
 FROM span_metrics;
 
+-- The same without operations.
 CREATE VIEW service_metrics_minute AS
 SELECT time, service_id, kind, status, version, bucket, span_count, duration_ns_sum
 FROM metrics_1m WHERE operation_id = 0
