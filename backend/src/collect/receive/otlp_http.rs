@@ -7,8 +7,7 @@ use opentelemetry_proto::tonic::collector::trace::v1::{
 use serde_json::json;
 use spanloom_formats::{Rejected, otlp, otlp_json};
 
-use super::http_body::{self, BodyError};
-use super::otlp_reply_http::{Encoding, not_authorized, refused, success, unreadable, unsupported_type};
+use super::otlp_reply_http::{Encoding, Read, read, refused, success};
 use super::{Arrived, Receiver};
 use crate::identity::extract::IngestClient;
 use crate::web::ApiError;
@@ -63,32 +62,17 @@ pub async fn export_traces(
     payload: web::Payload,
     receiver: web::Data<Receiver>,
 ) -> HttpResponse {
-    let Some(encoding) = Encoding::of(&request) else { return unsupported_type() };
-    let client = match client {
-        Ok(client) => client,
-        Err(error) => return not_authorized(encoding, &error),
-    };
-    let limit_bytes = receiver.body_bytes_max;
-    let body = match http_body::read(&request, payload, limit_bytes).await {
-        Ok(body) => body,
-        Err(error) => return unreadable(encoding, &error, limit_bytes),
-    };
     let bounds = receiver.bounds();
-    let decode = move || {
-        let body = body.inflate()?;
-        let decoded = match encoding {
-            Encoding::Protobuf => otlp::decode(&body, bounds).map_err(|error| error.to_string()),
-            Encoding::Json => otlp_json::decode(&body, bounds).map_err(|error| error.to_string()),
+    let decode = move |encoding, body: &[u8]| match encoding {
+        Encoding::Protobuf => otlp::decode(body, bounds).map_err(|error| error.to_string()),
+        Encoding::Json => otlp_json::decode(body, bounds).map_err(|error| error.to_string()),
+    };
+    let Read { encoding, client, decoded, size_bytes } =
+        match read(&request, client, payload, &receiver, decode).await {
+            Ok(read) => read,
+            Err(answer) => return answer,
         };
-        let decoded = decoded.map_err(BodyError::Malformed)?;
-        Ok(Arrived { decoded, size_bytes: body.len() })
-    };
-    let arrived = match receiver.decode(decode).await {
-        Ok(Ok(arrived)) => arrived,
-        Ok(Err(error)) => return unreadable(encoding, &error, limit_bytes),
-        Err(error) => return refused(encoding, &error),
-    };
-    match receiver.accept(&client, encoding.protocol(), arrived).await {
+    match receiver.accept(&client, encoding.protocol(), Arrived { decoded, size_bytes }).await {
         Ok(rejected) => answer(encoding, &rejected),
         Err(error) => refused(encoding, &error),
     }

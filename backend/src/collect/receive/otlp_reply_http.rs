@@ -1,14 +1,47 @@
-//! What the signals of OTLP/HTTP have in common: encodings and answers.
+//! What the signals of OTLP/HTTP have in common: reading, encodings and answers.
 
 use actix_web::http::{StatusCode, header};
-use actix_web::{HttpRequest, HttpResponse, ResponseError};
+use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
 use prost::Message;
 use serde_json::json;
 
-use super::Protocol;
-use super::http_body::BodyError;
+use super::http_body::{self, BodyError};
+use super::{Protocol, Receiver};
 use crate::collect::queue::SubmitError;
+use crate::identity::extract::IngestClient;
 use crate::web::ApiError;
+
+/// A request that was read and decoded.
+pub(super) struct Read<T> {
+    pub encoding: Encoding,
+    pub client: IngestClient,
+    pub decoded: T,
+    /// Of the body, decompressed.
+    pub size_bytes: usize,
+}
+
+/// Reads and decodes a request; the answer that refuses it where that fails.
+pub(super) async fn read<T: Send + 'static>(
+    request: &HttpRequest,
+    client: Result<IngestClient, ApiError>,
+    payload: web::Payload,
+    receiver: &Receiver,
+    decode: impl FnOnce(Encoding, &[u8]) -> Result<T, String> + Send + 'static,
+) -> Result<Read<T>, HttpResponse> {
+    let encoding = Encoding::of(request).ok_or_else(unsupported_type)?;
+    let client = client.map_err(|error| not_authorized(encoding, &error))?;
+    let limit_bytes = receiver.body_bytes_max;
+    let unreadable = |error: BodyError| unreadable(encoding, &error, limit_bytes);
+    let body = http_body::read(request, payload, limit_bytes).await.map_err(unreadable)?;
+    let decode = move || {
+        let body = body.inflate()?;
+        let decoded = decode(encoding, &body).map_err(BodyError::Malformed)?;
+        Ok((decoded, body.len()))
+    };
+    let decoded = receiver.decode(decode).await.map_err(|error| refused(encoding, &error))?;
+    let (decoded, size_bytes) = decoded.map_err(unreadable)?;
+    Ok(Read { encoding, client, decoded, size_bytes })
+}
 
 /// The request's content type, which is the response's too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,7 +77,7 @@ impl Encoding {
 }
 
 /// The answer to a body of another type.
-pub(super) fn unsupported_type() -> HttpResponse {
+fn unsupported_type() -> HttpResponse {
     let message = "Content-Type must be application/x-protobuf or application/json";
     let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
     failure(Encoding::Json, status, tonic::Code::InvalidArgument, message, None)
@@ -65,7 +98,7 @@ pub(super) fn success(
 }
 
 /// The answer to a body that cannot be read.
-pub(super) fn unreadable(encoding: Encoding, error: &BodyError, limit_bytes: usize) -> HttpResponse {
+fn unreadable(encoding: Encoding, error: &BodyError, limit_bytes: usize) -> HttpResponse {
     let (status, message) = match error {
         BodyError::TooLarge => {
             (StatusCode::PAYLOAD_TOO_LARGE, format!("the body is larger than {limit_bytes} bytes"))
@@ -79,7 +112,7 @@ pub(super) fn unreadable(encoding: Encoding, error: &BodyError, limit_bytes: usi
 }
 
 /// The answer to who may not send.
-pub(super) fn not_authorized(encoding: Encoding, error: &ApiError) -> HttpResponse {
+fn not_authorized(encoding: Encoding, error: &ApiError) -> HttpResponse {
     let status = error.status_code();
     let code = match status {
         StatusCode::UNAUTHORIZED => tonic::Code::Unauthenticated,
