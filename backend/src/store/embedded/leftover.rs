@@ -9,6 +9,11 @@ use anyhow::Context;
 
 use super::binaries::Binaries;
 
+/// How long, and how many times, somebody waits who finds the data directory locked: a child of a
+/// busy machine may take so long from fork to exec.
+pub(super) const MOMENT: Duration = Duration::from_millis(50);
+pub(super) const MOMENTS: u32 = 20;
+
 /// Takes the data directory for this process until the file is dropped. The kernel frees it when
 /// the process dies, however it dies.
 pub(super) fn lock(base: &Path) -> anyhow::Result<File> {
@@ -42,12 +47,12 @@ pub(super) fn lock(base: &Path) -> anyhow::Result<File> {
     Ok(file)
 }
 
-/// [`is_locked`] holds the lock for an instant, and so does a child between fork and exec; neither
-/// must refuse a server.
+/// [`is_locked`] holds the lock for an instant, and so does a child between fork and exec, even after
+/// its parent has closed the file; neither must refuse a server.
 fn try_lock_patiently(file: &File) -> Result<(), TryLockError> {
-    for _ in 0..4 {
+    for _ in 0..MOMENTS {
         match file.try_lock() {
-            Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(50)),
+            Err(TryLockError::WouldBlock) => std::thread::sleep(MOMENT),
             result => return result,
         }
     }
@@ -195,5 +200,19 @@ mod tests {
         assert!(error.contains(&format!("process {}", std::process::id())), "{error}");
         drop(held);
         lock(dir.path()).unwrap();
+    }
+
+    // Any process that some thread starts holds the lock from fork to exec, also after its owner let
+    // go: whoever does not wait refuses a free directory.
+    #[test]
+    fn a_lock_of_a_moment_is_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let held = lock(dir.path()).unwrap();
+        let moment = std::thread::spawn(move || {
+            std::thread::sleep(MOMENT * 3);
+            drop(held);
+        });
+        lock(dir.path()).unwrap();
+        moment.join().unwrap();
     }
 }

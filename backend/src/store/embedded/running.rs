@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use anyhow::Context;
 use sqlx::postgres::PgConnectOptions;
 
 use super::{DATABASE, EmbeddedPostgres, connect_options, leftover, place};
@@ -15,13 +14,16 @@ impl EmbeddedPostgres {
     /// If the data directory is in use but nothing can be reached in it.
     pub fn running_options(data_dir: &Path) -> anyhow::Result<Option<PgConnectOptions>> {
         let base = data_dir.join("pg");
-        if !leftover::is_locked(&base)? {
-            return Ok(None);
+        for _ in 0..leftover::MOMENTS {
+            if !leftover::is_locked(&base)? {
+                return Ok(None);
+            }
+            if let Some(socket) = place::socket_in_use(&base) {
+                return Ok(Some(connect_options(&socket, "spanloom", DATABASE)));
+            }
+            std::thread::sleep(leftover::MOMENT);
         }
-        let socket = place::socket_in_use(&base).with_context(|| {
-            format!("the server on {} is still starting: try again", data_dir.display())
-        })?;
-        Ok(Some(connect_options(&socket, "spanloom", DATABASE)))
+        anyhow::bail!("the server on {} is still starting: try again", data_dir.display())
     }
 
     /// Removes the database in `data_dir`, wherever it is kept.
@@ -33,7 +35,8 @@ impl EmbeddedPostgres {
         if !base.exists() {
             return Ok(());
         }
-        anyhow::ensure!(!leftover::is_locked(&base)?, "the database in {} is in use", data_dir.display());
+        // Held until all is gone, so that no server starts meanwhile.
+        let _lock = leftover::lock(&base)?;
         place::remove(&base)
     }
 }
