@@ -50,7 +50,7 @@ pub async fn work(pool: &PgPool, limits: &Limits) -> anyhow::Result<()> {
         if step_started.elapsed() < QUICK {
             length = (length * 2).min(LENGTH_MAX);
         } else if step_started.elapsed() > SLOW {
-            length = (length / 2).max(LENGTH_MIN);
+            length = half(length);
         }
     }
     Ok(())
@@ -92,8 +92,13 @@ fn plan(waiting: &Waiting, now: DateTime<Utc>, held: TimeDelta, length: TimeDelt
     if !held.is_zero() && now < fill_start + held {
         return None;
     }
-    let length = waiting.interrupted.map_or(length, |length| (length / 2).max(LENGTH_MIN));
-    Some(Plan::Next(length))
+    Some(Plan::Next(waiting.interrupted.map_or(length, half)))
+}
+
+/// Half of a step, in whole minutes: what is counted is undone by the minute, so that a step must not end
+/// within one.
+fn half(length: TimeDelta) -> TimeDelta {
+    TimeDelta::minutes(length.num_minutes() / 2).max(LENGTH_MIN)
 }
 
 /// Reads the step's spans and adds what they count.
@@ -165,5 +170,13 @@ mod tests {
         let interrupted = Waiting { interrupted: Some(TimeDelta::minutes(40)), ..waiting };
         let half = Plan::Next(TimeDelta::minutes(20));
         assert_eq!(plan(&interrupted, later, held, LENGTH), Some(half));
+    }
+
+    // Catches steps that end within a minute: undoing the next one would delete what the first counted.
+    #[test]
+    fn steps_have_whole_minutes() {
+        for (minutes, expected) in [(5, 2), (3, 1), (1, 1)] {
+            assert_eq!(half(TimeDelta::minutes(minutes)), TimeDelta::minutes(expected));
+        }
     }
 }
