@@ -84,8 +84,8 @@ pub async fn begin(
     plan: Plan,
     kept_from: DateTime<Utc>,
 ) -> anyhow::Result<Option<Step>> {
-    let mut reading = pool.begin().await?;
-    let mut moving = pool.begin().await?;
+    let mut reading = crate::store::begin(pool).await?;
+    let mut moving = crate::store::begin(pool).await?;
     // Writers wait behind this, so that it must not wait long.
     sqlx::query("SET LOCAL lock_timeout = '5s'").execute(&mut *moving).await?;
     sqlx::query("SELECT pg_advisory_xact_lock($1, 0)").bind(SEAM_LOCK).execute(&mut *moving).await?;
@@ -270,7 +270,7 @@ pub async fn purge(pool: &PgPool) -> sqlx::Result<()> {
             }
         }
         // No writer may be about to add to it.
-        let mut transaction = pool.begin().await?;
+        let mut transaction = crate::store::begin(pool).await?;
         sqlx::query("SET LOCAL lock_timeout = '5s'").execute(&mut *transaction).await?;
         sqlx::query("SELECT pg_advisory_xact_lock($1, 0)")
             .bind(SEAM_LOCK)

@@ -6,6 +6,8 @@
 use foldhash::HashMap;
 use sqlx::PgPool;
 
+use crate::store::begin;
+
 /// The group of everything that came when there were as many as there may be.
 pub const OTHER: i32 = 0;
 
@@ -47,7 +49,7 @@ impl Groups {
         groups_max: u32,
         missing: &[&Vec<String>],
     ) -> sqlx::Result<bool> {
-        let mut transaction = pool.begin().await?;
+        let mut transaction = begin(pool).await?;
         // One after the other, so that two that add at once do not add more than there is room for.
         let found: Option<i32> =
             sqlx::query_scalar("SELECT id FROM custom_metric_versions WHERE id = $1 FOR NO KEY UPDATE")

@@ -10,6 +10,7 @@ use sqlx::{PgConnection, PgPool, Row};
 use uuid::Uuid;
 
 use super::METRICS_MAX;
+use crate::store::begin;
 
 /// What came of a change.
 #[derive(Debug)]
@@ -97,7 +98,7 @@ pub async fn create(
     definition: &CustomMetricDefinition,
     author: &str,
 ) -> sqlx::Result<Saved> {
-    let mut transaction = pool.begin().await?;
+    let mut transaction = begin(pool).await?;
     // One after the other, so that two at once are not one too many.
     sqlx::query("LOCK TABLE custom_metrics IN SHARE ROW EXCLUSIVE MODE").execute(&mut *transaction).await?;
     let count: i64 =
@@ -129,7 +130,7 @@ pub async fn change(
     definition: &CustomMetricDefinition,
     author: &str,
 ) -> sqlx::Result<Saved> {
-    let mut transaction = pool.begin().await?;
+    let mut transaction = begin(pool).await?;
     let version: Option<i32> =
         sqlx::query_scalar("SELECT version FROM custom_metrics WHERE id = $1 FOR UPDATE")
             .bind(id)
@@ -209,7 +210,7 @@ async fn finish(
 
 /// Deletes a metric at once and its points bit by bit; false if there is none.
 pub async fn delete(pool: &PgPool, id: Uuid) -> sqlx::Result<bool> {
-    let mut transaction = pool.begin().await?;
+    let mut transaction = begin(pool).await?;
     let deleted =
         sqlx::query("DELETE FROM custom_metrics WHERE id = $1").bind(id).execute(&mut *transaction).await?;
     next_epoch(&mut transaction).await?;
@@ -220,7 +221,7 @@ pub async fn delete(pool: &PgPool, id: Uuid) -> sqlx::Result<bool> {
 /// Stops a metric's back-fill: what is counted by then stays, and a changed definition takes over with
 /// it. None if there is no such metric.
 pub async fn stop_backfill(pool: &PgPool, id: Uuid) -> sqlx::Result<Option<CustomMetric>> {
-    let mut transaction = pool.begin().await?;
+    let mut transaction = begin(pool).await?;
     let versions: Vec<i32> = sqlx::query_scalar(
         "UPDATE custom_metric_versions SET fill_state = 'stopped'
          WHERE metric_id = $1 AND fill_state = 'running' AND fill_start IS NOT NULL RETURNING id",

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::password::CheckError;
 use super::{Identity, password, store_sessions, store_users};
-use crate::store::Store;
+use crate::store::{Store, begin};
 
 /// The account that is made first.
 const FIRST_ADMIN: &str = "admin";
@@ -72,7 +72,7 @@ fn check_password(password: &str) -> Result<(), AccountError> {
 }
 
 async fn insert(store: &Store, username: &str, hash: &str, role: Role) -> Result<User, AccountError> {
-    let mut transaction = store.pool.begin().await?;
+    let mut transaction = begin(&store.pool).await?;
     store_users::lock(&mut transaction).await?;
     if store_users::count(&mut transaction).await? >= store_users::USERS_MAX {
         return Err(AccountError::Refused("there are too many users"));
@@ -107,7 +107,7 @@ pub async fn set_password(store: &Store, username: &str, password: &str) -> Resu
     let hash = password::hash(password).await?;
     let known = store_users::with_hash(&store.pool, username).await?;
     let (user, _) = known.ok_or(AccountError::NotFound)?;
-    let mut transaction = store.pool.begin().await?;
+    let mut transaction = begin(&store.pool).await?;
     store_users::set_hash(&mut transaction, user.id, &hash).await?;
     store_sessions::end_all(&mut transaction, user.id, None).await?;
     transaction.commit().await?;
@@ -183,7 +183,7 @@ impl Identity {
                 Some(self.passwords().hash(password).await?)
             }
         };
-        let mut transaction = self.store().pool.begin().await?;
+        let mut transaction = begin(&self.store().pool).await?;
         store_users::lock(&mut transaction).await?;
         let before = store_users::by_id(&mut transaction, id).await?.ok_or(AccountError::NotFound)?;
         let after = User {
@@ -216,7 +216,7 @@ impl Identity {
         if actor == id {
             return Err(AccountError::Refused("nobody removes their own account"));
         }
-        let mut transaction = self.store().pool.begin().await?;
+        let mut transaction = begin(&self.store().pool).await?;
         store_users::lock(&mut transaction).await?;
         let user = store_users::by_id(&mut transaction, id).await?.ok_or(AccountError::NotFound)?;
         if is_active_admin(&user) && store_users::other_admins(&mut transaction, id).await? == 0 {

@@ -16,6 +16,7 @@ use super::password::CheckError;
 use super::secret::Secret;
 use super::token::{Claims, from_seconds};
 use super::{Identity, password, secret, store_sessions, store_users};
+use crate::store::begin;
 
 /// How long a used refresh token still leads to its successor.
 const GRACE_SECONDS: f64 = 10.0;
@@ -88,7 +89,7 @@ impl Identity {
     ) -> Result<OpenSession, LoginError> {
         let (user, hash) = self.prove(username, password, address).await?;
         let first = Secret::random("");
-        let mut transaction = self.store().pool.begin().await?;
+        let mut transaction = begin(&self.store().pool).await?;
         let idle_days = self.auth().refresh_days;
         let session = store_sessions::open(&mut transaction, user.id, &hash, idle_days).await?;
         let session = session.ok_or(LoginError::Wrong)?;
@@ -138,7 +139,7 @@ impl Identity {
         if !secret::is_encoded(presented.expose()) {
             return Ok(None);
         }
-        let mut transaction = self.store().pool.begin().await?;
+        let mut transaction = begin(&self.store().pool).await?;
         let Some((session, user)) =
             store_sessions::lock_by_token(&mut transaction, &presented.hash()).await?
         else {
@@ -241,7 +242,7 @@ impl Identity {
         checked: &str,
         new: &str,
     ) -> Result<(), LoginError> {
-        let mut transaction = self.store().pool.begin().await?;
+        let mut transaction = begin(&self.store().pool).await?;
         if !store_users::replace_hash(&mut transaction, user, checked, new).await? {
             // Somebody else changed it since the check.
             return Err(LoginError::Wrong);

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::custom::backfill;
 use crate::store::retention::{self, Limits};
-use crate::store::{Store, upkeep};
+use crate::store::{Store, begin, upkeep};
 
 /// A job that takes longer than this is given up until its next turn.
 const JOB_TIMEOUT: Duration = Duration::from_mins(5);
@@ -63,7 +63,9 @@ impl Job {
     fn every(self) -> Duration {
         match self {
             Self::FillCustomMetrics => Duration::from_secs(1),
-            Self::RollUp | Self::PairEdges | Self::MoveCustomMetrics => Duration::from_secs(20),
+            Self::RollUp | Self::MoveCustomMetrics => Duration::from_secs(20),
+            // Reads all that waits; most pairs are counted before, by the writer.
+            Self::PairEdges => Duration::from_secs(30),
             // What people and alerts see of errors is as old as this.
             Self::FoldErrors => Duration::from_secs(4),
             Self::Partitions => Duration::from_mins(30),
@@ -116,7 +118,7 @@ pub async fn turn(job: Job, store: &Store, limits: &Limits) -> anyhow::Result<bo
         return Ok(false);
     }
     // One transaction holds the lock and does the work: both end together, whatever happens.
-    let mut transaction = store.pool.begin().await?;
+    let mut transaction = begin(&store.pool).await?;
     if !upkeep::try_job_lock(&mut transaction, JOB_LOCK, job as i32).await? {
         return Ok(false);
     }

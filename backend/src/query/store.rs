@@ -6,13 +6,15 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgPool, Postgres, Row, Transaction};
 
+use crate::store::begin_with;
+
 /// Begins a transaction that only reads, sees one state of the database throughout and has a time
 /// limit for each statement.
 pub async fn begin_read(
     pool: &PgPool,
     statement_time: Duration,
 ) -> sqlx::Result<Transaction<'static, Postgres>> {
-    let mut tx = pool.begin_with("BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
+    let mut tx = begin_with(pool, "BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
     // Times are bound values: only a plan made for these very values leaves partitions out. Compiling a
     // statement over many chunks takes longer than running it.
     sqlx::query(

@@ -1,5 +1,6 @@
 //! Connections, schema and upkeep of the database.
 
+mod begin;
 pub mod embedded;
 pub mod flavour;
 pub mod migrate;
@@ -15,6 +16,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
 use crate::config::StorageConfig;
 
+pub use begin::{begin, begin_with};
 pub use flavour::Flavour;
 
 /// How long a request waits for a connection. Shorter than OTLP clients' time-out of ten seconds,

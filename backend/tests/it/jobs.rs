@@ -68,3 +68,27 @@ async fn when_a_server_dies_in_a_job_another_takes_over() {
     until("the job is taken over", async || runs(&pool, "partitions").await == 1).await;
     server.server.stop().await.unwrap();
 }
+
+/// Catches a transaction that stays open when whoever wanted it is gone: what others then write on the same
+/// connection would never be committed. Without `store::begin` this fails.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_begin_that_is_given_up_leaves_no_transaction() {
+    let server = Spanloom::start().await;
+    let options = (*server.pool().connect_options()).clone();
+    let pool = PgPoolOptions::new().max_connections(1).connect_with(options).await.unwrap();
+    for polls in 1..40 {
+        {
+            let mut wanted = std::pin::pin!(spanloom::store::begin(&pool));
+            for _ in 0..polls {
+                if futures::poll!(&mut wanted).is_ready() {
+                    break;
+                }
+                tokio::task::yield_now().await;
+            }
+        }
+        let begun = "SELECT now()::text";
+        let first: String = sqlx::query_scalar(begun).fetch_one(&pool).await.unwrap();
+        let second: String = sqlx::query_scalar(begun).fetch_one(&pool).await.unwrap();
+        assert_ne!(first, second, "both are in one transaction, given up after {polls} polls");
+    }
+}

@@ -62,6 +62,13 @@ pub const WORDS: &[WordRule] = &[
         fix: "only store and write files and migrations/ contain SQL: move the statement into the feature's store.rs",
     },
     WordRule {
+        name: "begin",
+        applies: |path| is_backend(path) && path != "backend/src/store/begin.rs",
+        words: &["pool.begin", "writers.begin", ".begin_with("],
+        in_tests: false,
+        fix: "a cancelled begin() poisons its connection: use store::begin",
+    },
+    WordRule {
         name: "pure crates",
         applies: |path| path.starts_with("crates/") && path.contains("/src/") && is_rust(path),
         words: &[
@@ -76,6 +83,13 @@ pub const WORDS: &[WordRule] = &[
         ],
         in_tests: true,
         fix: "crates/* do no input or output: take the data as an argument and let the caller fetch it",
+    },
+    WordRule {
+        name: "begin",
+        applies: |path| is_backend(path) && path != "backend/src/store/begin.rs",
+        words: &["pool.begin", "writers.begin", ".begin_with("],
+        in_tests: false,
+        fix: "a cancelled begin() poisons its connection: use store::begin",
     },
     WordRule {
         name: "pure crates",

@@ -5,6 +5,8 @@ use sqlx::postgres::PgRow;
 use sqlx::types::Json;
 use sqlx::{PgPool, Row};
 
+use crate::store::begin;
+
 /// Versions that a reader gets.
 const HISTORY_MAX: i64 = 20;
 
@@ -62,7 +64,7 @@ pub async fn save(
     settings: &SamplingSettings,
     author: &str,
 ) -> sqlx::Result<Option<SamplingVersion>> {
-    let mut transaction = pool.begin().await?;
+    let mut transaction = begin(pool).await?;
     // Of two that save at once, the second waits here for the first and then finds its version taken.
     let row = sqlx::query(
         "INSERT INTO sampling_settings (version, settings, author)

@@ -4,6 +4,8 @@ use spanloom_model::api::ErrorState;
 use sqlx::PgPool;
 use uuid::Uuid;
 
+use crate::store::begin;
+
 /// A change of states.
 #[derive(Debug)]
 pub struct Change<'a> {
@@ -19,7 +21,7 @@ pub struct Change<'a> {
 
 /// How many of the groups there are, and how many were in another state, each of which gets an event.
 pub async fn change(pool: &PgPool, change: &Change<'_>) -> sqlx::Result<(u64, u64)> {
-    let mut tx = pool.begin().await?;
+    let mut tx = begin(pool).await?;
     // In the order of their ids, as counting does.
     let found = sqlx::query("SELECT FROM error_groups WHERE id = ANY ($1) ORDER BY id FOR UPDATE")
         .bind(change.ids)

@@ -5,6 +5,8 @@ use spanloom_model::api::{LogLink, LogLinkRequest};
 use sqlx::{PgPool, Postgres, Row, Transaction};
 use uuid::Uuid;
 
+use crate::store::begin;
+
 /// Links at most: they are all read for every page that shows them.
 pub const LINKS_MAX: i64 = 200;
 
@@ -50,7 +52,7 @@ pub async fn list(pool: &PgPool) -> sqlx::Result<Vec<LogLink>> {
 
 /// Adds a link.
 pub async fn create(pool: &PgPool, request: &LogLinkRequest, author: &str) -> sqlx::Result<Saved> {
-    let mut tx: Transaction<'_, Postgres> = pool.begin().await?;
+    let mut tx: Transaction<'_, Postgres> = begin(pool).await?;
     sqlx::query("SELECT pg_advisory_xact_lock($1, 0)").bind(ADD_LOCK).execute(&mut *tx).await?;
     let count: i64 = sqlx::query_scalar("SELECT count(*) FROM log_links").fetch_one(&mut *tx).await?;
     if count >= LINKS_MAX {
