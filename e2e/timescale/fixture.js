@@ -57,10 +57,13 @@ async function insertTracesAndMetrics(db, from, to, firstTrace) {
     GROUP BY trace_id;
 
     INSERT INTO span_metrics
-    SELECT date_trunc('minute', start_time), service_id, operation_id, kind, status, '1.0',
-           ${BUCKET}, count(*), sum(duration_ns), latency_bound(duration_ns)
-    FROM spans WHERE ${isNew}
-    GROUP BY 1, 2, 3, 4, 5, 6, 7, 10, span_id % 3;
+    SELECT minute, service_id, operation_id, kind, status, '1.0', array_agg(bucket), array_agg(bound),
+           array_agg(span_count), array_agg(duration_ns_sum)
+    FROM (SELECT date_trunc('minute', start_time) AS minute, service_id, operation_id, kind, status,
+                 ${BUCKET} AS bucket, latency_bound(duration_ns) AS bound, span_id % 3 AS part,
+                 count(*) AS span_count, sum(duration_ns) AS duration_ns_sum
+          FROM spans WHERE ${isNew} GROUP BY 1, 2, 3, 4, 5, 6, 7, 8) AS cells
+    GROUP BY 1, 2, 3, 4, 5, part;
   `);
 }
 

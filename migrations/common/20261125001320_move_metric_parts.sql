@@ -12,6 +12,13 @@ CREATE TABLE span_exemplars (
     exemplar     bigint[] NOT NULL
 );
 
+-- span_metrics taken apart. Side by side in the list of columns arrays are a quarter faster than as a function
+-- of several.
+CREATE VIEW span_metric_cells AS
+SELECT minute, service_id, operation_id, kind, status, version, unnest(buckets) AS bucket,
+       unnest(bounds) AS bound, unnest(span_counts) AS span_count, unnest(duration_ns_sums) AS duration_ns_sum
+FROM span_metrics;
+
 -- All parts are rounded one by one: in which order they are added changes nothing.
 CREATE VIEW span_totals_now AS
 SELECT service_id, operation_id, kind, status, bound, span_count_milli, duration_us, exemplar, since,
@@ -20,7 +27,7 @@ FROM span_totals
 UNION ALL
 SELECT service_id, operation_id, kind, status, bound, round(span_count * 1000)::numeric,
        round(duration_ns_sum / 1000)::numeric, NULL, now(), now()
-FROM span_metrics
+FROM span_metric_cells
 UNION ALL
 SELECT service_id, operation_id, kind, status, bound, 0, 0, exemplar, now(), now()
 FROM span_exemplars;
@@ -33,17 +40,18 @@ LANGUAGE plpgsql
 -- Else every run tells that the temporary tables exist already.
 SET client_min_messages = warning
 SET work_mem = '32MB'
+-- When the table was looked at, it may have been empty.
+SET enable_sort = off
 AS $$
 DECLARE
     cells bigint;
+    service_cells bigint;
 BEGIN
     CREATE TEMPORARY TABLE IF NOT EXISTS moved_exemplars (LIKE span_exemplars) ON COMMIT DELETE ROWS;
-    CREATE TEMPORARY TABLE IF NOT EXISTS moved_metric_parts (
-        LIKE span_metrics, span_count_milli double precision, duration_us double precision
-    ) ON COMMIT DELETE ROWS;
     CREATE TEMPORARY TABLE IF NOT EXISTS metric_cells (
         minute timestamptz, service_id int, operation_id int, kind smallint, status smallint, version text,
-        bucket smallint, span_count double precision, duration_ns_sum double precision
+        bucket smallint, bound smallint, span_count double precision, duration_ns_sum double precision,
+        span_count_milli double precision, duration_us double precision
     ) ON COMMIT DELETE ROWS;
 
     -- Both halves of a statement see the same rows, if nobody else takes any away: that costs half of what
@@ -56,15 +64,16 @@ BEGIN
     FROM span_exemplars GROUP BY 1, 2, 3, 4, 5;
     -- Sums of whole numbers below 2^53 are exact.
     WITH gone AS (DELETE FROM span_metrics)
-    INSERT INTO moved_metric_parts
-    SELECT minute, service_id, operation_id, kind, status, version, bucket, sum(span_count),
-           sum(duration_ns_sum), bound, sum(round(span_count * 1000)), sum(round(duration_ns_sum / 1000))
-    FROM span_metrics GROUP BY minute, service_id, operation_id, kind, status, version, bucket, bound;
+    INSERT INTO metric_cells
+    SELECT minute, service_id, operation_id, kind, status, version, bucket, bound, sum(span_count),
+           sum(duration_ns_sum), sum(round(span_count * 1000)), sum(round(duration_ns_sum / 1000))
+    FROM span_metric_cells GROUP BY 1, 2, 3, 4, 5, 6, 7, 8;
+    GET DIAGNOSTICS cells = ROW_COUNT;
 
     INSERT INTO span_totals AS old
     SELECT service_id, operation_id, kind, status, bound, sum(span_count_milli)::numeric,
            sum(duration_us)::numeric, NULL, now(), now()
-    FROM moved_metric_parts GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 3, 4, 5
+    FROM metric_cells GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 3, 4, 5
     ON CONFLICT (service_id, operation_id, kind, status, bound) DO UPDATE
     SET span_count_milli = old.span_count_milli + excluded.span_count_milli,
         duration_us = old.duration_us + excluded.duration_us,
@@ -75,13 +84,9 @@ BEGIN
         = (m.service_id, m.operation_id, m.kind, m.status, m.bound);
 
     INSERT INTO metric_cells
-    SELECT minute, service_id, operation_id, kind, status, version, bucket, sum(span_count),
-           sum(duration_ns_sum)
-    FROM moved_metric_parts GROUP BY 1, 2, 3, 4, 5, 6, 7;
-    INSERT INTO metric_cells
-    SELECT minute, service_id, 0, kind, status, version, bucket, sum(span_count), sum(duration_ns_sum)
+    SELECT minute, service_id, 0, kind, status, version, bucket, NULL, sum(span_count), sum(duration_ns_sum)
     FROM metric_cells GROUP BY 1, 2, 4, 5, 6, 7;
-    SELECT count(*) INTO cells FROM metric_cells;
-    RETURN cells;
+    GET DIAGNOSTICS service_cells = ROW_COUNT;
+    RETURN cells + service_cells;
 END
 $$;

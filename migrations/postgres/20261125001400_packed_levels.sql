@@ -2,7 +2,6 @@
 -- time that adding to them takes. metrics_1m, metrics_1h and metrics_1d are views that take them apart.
 -- Besides, they know a service's operations together, as operation 0: a view over all services reads a
 -- fraction of the rows.
-DROP VIEW metrics_minute, metrics_hour, metrics_day;
 
 CREATE TABLE packed_metrics_1m (
     time             timestamptz        NOT NULL,
@@ -13,7 +12,8 @@ CREATE TABLE packed_metrics_1m (
     status           smallint           NOT NULL,
     -- service.version; empty if not told.
     version          text               NOT NULL,
-    -- Each once, in ascending order. Bucket b holds durations in [1.05^b, 1.05^(b+1)) ns; -1 holds zero.
+    -- In no order; minutes may have a bucket several times. Bucket b holds durations in
+    -- [1.05^b, 1.05^(b+1)) ns; -1 holds zero.
     buckets          smallint[]         NOT NULL,
     span_counts      double precision[] NOT NULL,
     duration_ns_sums double precision[] NOT NULL,
@@ -73,95 +73,187 @@ SELECT time, service_id, operation_id, kind, status, version, unnest(buckets) AS
        unnest(span_counts) AS span_count, unnest(duration_ns_sums) AS duration_ns_sum
 FROM packed_metrics_1d;
 
+-- What happened before this is in the levels of hours and days; minutes have all.
+CREATE TABLE packed_metrics_folded (
+    is_only bool        PRIMARY KEY DEFAULT true CHECK (is_only),
+    before  timestamptz NOT NULL
+);
+INSERT INTO packed_metrics_folded (before)
+SELECT greatest(date_trunc('minute', spanloom_now()), max(time) + interval '1 minute') FROM packed_metrics_1m;
+
 CREATE VIEW metrics_minute AS
 SELECT time, service_id, operation_id, kind, status, version, bucket, span_count, duration_ns_sum
 FROM metrics_1m WHERE operation_id <> 0
 UNION ALL
 SELECT minute, service_id, operation_id, kind, status, version, bucket, span_count, duration_ns_sum
-FROM span_metrics;
+FROM span_metric_cells;
 
 CREATE VIEW metrics_hour AS
 SELECT time, service_id, operation_id, kind, status, version, bucket, span_count, duration_ns_sum
 FROM metrics_1h WHERE operation_id <> 0
 UNION ALL
+SELECT time, service_id, operation_id, kind, status, version, bucket, span_count, duration_ns_sum
+FROM metrics_1m WHERE operation_id <> 0 AND time >= (SELECT before FROM packed_metrics_folded)
+UNION ALL
 SELECT minute, service_id, operation_id, kind, status, version, bucket, span_count, duration_ns_sum
-FROM span_metrics;
+FROM span_metric_cells;
 
 CREATE VIEW metrics_day AS
 SELECT time, service_id, operation_id, kind, status, version, bucket, span_count, duration_ns_sum
 FROM metrics_1d WHERE operation_id <> 0
 UNION ALL
+SELECT time, service_id, operation_id, kind, status, version, bucket, span_count, duration_ns_sum
+FROM metrics_1m WHERE operation_id <> 0 AND time >= (SELECT before FROM packed_metrics_folded)
+UNION ALL
 SELECT minute, service_id, operation_id, kind, status, version, bucket, span_count, duration_ns_sum
-FROM span_metrics;
+FROM span_metric_cells;
 
 -- The same without operations.
 CREATE VIEW service_metrics_minute AS
 SELECT time, service_id, kind, status, version, bucket, span_count, duration_ns_sum
 FROM metrics_1m WHERE operation_id = 0
 UNION ALL
-SELECT minute, service_id, kind, status, version, bucket, span_count, duration_ns_sum FROM span_metrics;
+SELECT minute, service_id, kind, status, version, bucket, span_count, duration_ns_sum
+FROM span_metric_cells;
 
 CREATE VIEW service_metrics_hour AS
 SELECT time, service_id, kind, status, version, bucket, span_count, duration_ns_sum
 FROM metrics_1h WHERE operation_id = 0
 UNION ALL
-SELECT minute, service_id, kind, status, version, bucket, span_count, duration_ns_sum FROM span_metrics;
+SELECT time, service_id, kind, status, version, bucket, span_count, duration_ns_sum
+FROM metrics_1m WHERE operation_id = 0 AND time >= (SELECT before FROM packed_metrics_folded)
+UNION ALL
+SELECT minute, service_id, kind, status, version, bucket, span_count, duration_ns_sum
+FROM span_metric_cells;
 
 CREATE VIEW service_metrics_day AS
 SELECT time, service_id, kind, status, version, bucket, span_count, duration_ns_sum
 FROM metrics_1d WHERE operation_id = 0
 UNION ALL
-SELECT minute, service_id, kind, status, version, bucket, span_count, duration_ns_sum FROM span_metrics;
+SELECT time, service_id, kind, status, version, bucket, span_count, duration_ns_sum
+FROM metrics_1m WHERE operation_id = 0 AND time >= (SELECT before FROM packed_metrics_folded)
+UNION ALL
+SELECT minute, service_id, kind, status, version, bucket, span_count, duration_ns_sum
+FROM span_metric_cells;
 
--- Moves what the writer added since the last time; returns how many rows of minutes that made. Rows of a
--- level that are met are taken apart, added to, and packed again.
-CREATE OR REPLACE FUNCTION roll_up_metrics() RETURNS bigint
+-- What is to be added to a level.
+CREATE FUNCTION packed_metrics_no_changes() RETURNS void
+LANGUAGE plpgsql
+-- Else every run tells that the temporary table exists already.
+SET client_min_messages = warning
+AS $$
+BEGIN
+    CREATE TEMPORARY TABLE IF NOT EXISTS metric_changes (
+        time timestamptz, service_id int, operation_id int, kind smallint, status smallint, version text,
+        bucket smallint, span_count double precision, duration_ns_sum double precision
+    ) ON COMMIT DELETE ROWS;
+    DELETE FROM metric_changes;
+END
+$$;
+
+-- Adds the temporary table metric_changes to a level: rows that are met are taken apart, added to, and packed
+-- again.
+CREATE FUNCTION packed_metrics_add_changes(level text, unit text) RETURNS void
 LANGUAGE plpgsql
 SET work_mem = '32MB'
 -- Few rows of a large table are met, each by its key; the planner does not know how few.
 SET enable_hashjoin = off
 SET enable_mergejoin = off
+SET jit = off
+AS $$
+BEGIN
+    EXECUTE format(
+        'WITH new AS MATERIALIZED (
+             SELECT date_trunc(%2$L, time, ''UTC'') AS time, service_id, operation_id, kind, status, version,
+                    bucket, span_count, duration_ns_sum
+             FROM metric_changes
+         ), keys AS MATERIALIZED (
+             SELECT DISTINCT time, service_id, operation_id, kind, status, version FROM new
+         ), cells AS (
+             SELECT time, service_id, operation_id, kind, status, version, bucket,
+                    sum(span_count) AS span_count, sum(duration_ns_sum) AS duration_ns_sum
+             FROM (SELECT * FROM new
+                   UNION ALL
+                   SELECT p.time, p.service_id, p.operation_id, p.kind, p.status, p.version,
+                          unnest(p.buckets), unnest(p.span_counts), unnest(p.duration_ns_sums)
+                   FROM keys JOIN %1$I p USING (time, service_id, operation_id, kind, status, version)) added
+             GROUP BY 1, 2, 3, 4, 5, 6, 7
+         )
+         INSERT INTO %1$I
+         SELECT time, service_id, operation_id, kind, status, version, array_agg(bucket),
+                array_agg(span_count), array_agg(duration_ns_sum)
+         FROM cells GROUP BY 1, 2, 3, 4, 5, 6
+         ON CONFLICT (time, service_id, operation_id, kind, status, version) DO UPDATE
+         SET buckets = excluded.buckets, span_counts = excluded.span_counts,
+             duration_ns_sums = excluded.duration_ns_sums',
+        level, unit);
+END
+$$;
+
+-- Brings hours and days up to date with the minutes before.
+CREATE FUNCTION fold_metrics(fold_before timestamptz) RETURNS void
+LANGUAGE plpgsql
+SET work_mem = '32MB'
+SET jit = off
+AS $$
+DECLARE
+    folded_before timestamptz;
+BEGIN
+    -- Nobody adds to minutes meanwhile.
+    PERFORM pg_advisory_xact_lock(hashtext('spanloom metric parts'));
+    SELECT before INTO STRICT folded_before FROM packed_metrics_folded;
+    IF fold_before <= folded_before THEN
+        RETURN;
+    END IF;
+    PERFORM packed_metrics_no_changes();
+    INSERT INTO metric_changes
+    SELECT date_trunc('hour', time, 'UTC'), service_id, operation_id, kind, status, version, bucket,
+           sum(span_count), sum(duration_ns_sum)
+    FROM metrics_1m WHERE time >= folded_before AND time < fold_before GROUP BY 1, 2, 3, 4, 5, 6, 7;
+    PERFORM packed_metrics_add_changes('packed_metrics_1h', 'hour');
+    PERFORM packed_metrics_add_changes('packed_metrics_1d', 'day');
+    UPDATE packed_metrics_folded SET before = fold_before;
+END
+$$;
+
+-- Moves what the writer added since the last time; returns how many rows of cells that made. Open minutes only
+-- get longer: they are read a few times until their hour has them, and packing them again each time would
+-- cost more than all the rest.
+CREATE OR REPLACE FUNCTION roll_up_metrics() RETURNS bigint
+LANGUAGE plpgsql
+SET work_mem = '32MB'
 AS $$
 DECLARE
     cells bigint := move_metric_parts();
-    level record;
+    folded_before timestamptz;
+    complete_before timestamptz := date_trunc('minute', spanloom_now()) - interval '1 minute';
 BEGIN
-    IF cells = 0 THEN
-        RETURN 0;
+    SELECT before INTO STRICT folded_before FROM packed_metrics_folded;
+    IF cells > 0 THEN
+        -- A day may have been dropped since its spans were written.
+        PERFORM ensure_partitions(d.day, d.day)
+        FROM (SELECT DISTINCT date_trunc('day', minute, 'UTC') AS day FROM metric_cells) d;
+        INSERT INTO packed_metrics_1m AS old
+        SELECT minute, service_id, operation_id, kind, status, version, array_agg(bucket),
+               array_agg(span_count), array_agg(duration_ns_sum)
+        FROM metric_cells WHERE minute >= folded_before GROUP BY 1, 2, 3, 4, 5, 6
+        ON CONFLICT (time, service_id, operation_id, kind, status, version) DO UPDATE
+        SET buckets = old.buckets || excluded.buckets, span_counts = old.span_counts || excluded.span_counts,
+            duration_ns_sums = old.duration_ns_sums || excluded.duration_ns_sums;
+        -- Late spans: their minutes are in hours and days already.
+        PERFORM packed_metrics_no_changes();
+        INSERT INTO metric_changes
+        SELECT minute, service_id, operation_id, kind, status, version, bucket, span_count, duration_ns_sum
+        FROM metric_cells WHERE minute < folded_before;
+        IF FOUND THEN
+            PERFORM packed_metrics_add_changes('packed_metrics_1m', 'minute');
+            PERFORM packed_metrics_add_changes('packed_metrics_1h', 'hour');
+            PERFORM packed_metrics_add_changes('packed_metrics_1d', 'day');
+        END IF;
     END IF;
-    -- A day may have been dropped since its spans were written.
-    PERFORM ensure_partitions(d.day, d.day)
-    FROM (SELECT DISTINCT date_trunc('day', minute, 'UTC') AS day FROM metric_cells) d;
-    FOR level IN
-        SELECT * FROM (VALUES ('packed_metrics_1m', 'minute'), ('packed_metrics_1h', 'hour'),
-                              ('packed_metrics_1d', 'day')) AS l (name, unit)
-    LOOP
-        EXECUTE format(
-            'WITH new AS MATERIALIZED (
-                 SELECT date_trunc(%2$L, minute, ''UTC'') AS time, service_id, operation_id, kind, status,
-                        version, bucket, span_count, duration_ns_sum
-                 FROM metric_cells
-             ), keys AS MATERIALIZED (
-                 SELECT DISTINCT time, service_id, operation_id, kind, status, version FROM new
-             ), cells AS (
-                 SELECT time, service_id, operation_id, kind, status, version, bucket,
-                        sum(span_count) AS span_count, sum(duration_ns_sum) AS duration_ns_sum
-                 FROM (SELECT * FROM new
-                       UNION ALL
-                       SELECT p.time, p.service_id, p.operation_id, p.kind, p.status, p.version, b.*
-                       FROM keys JOIN %1$I p USING (time, service_id, operation_id, kind, status, version),
-                            unnest(p.buckets, p.span_counts, p.duration_ns_sums) b) added
-                 GROUP BY 1, 2, 3, 4, 5, 6, 7 ORDER BY 1, 2, 3, 4, 5, 6, 7
-             )
-             INSERT INTO %1$I
-             SELECT time, service_id, operation_id, kind, status, version, array_agg(bucket),
-                    array_agg(span_count), array_agg(duration_ns_sum)
-             FROM cells GROUP BY 1, 2, 3, 4, 5, 6
-             ON CONFLICT (time, service_id, operation_id, kind, status, version) DO UPDATE
-             SET buckets = excluded.buckets, span_counts = excluded.span_counts,
-                 duration_ns_sums = excluded.duration_ns_sums',
-            level.name, level.unit);
-    END LOOP;
+    IF complete_before >= folded_before + interval '5 minutes' THEN
+        PERFORM fold_metrics(complete_before);
+    END IF;
     RETURN cells;
 END
 $$;

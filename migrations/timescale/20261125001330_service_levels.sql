@@ -29,7 +29,7 @@ WHERE p.operation_id <> 0 AND p.minute >= (SELECT time FROM seam)
 UNION ALL
 SELECT w.minute, w.service_id, w.operation_id, w.kind, w.status, w.version, w.bucket, w.span_count,
        w.duration_ns_sum
-FROM span_metrics w
+FROM span_metric_cells w
 WHERE w.minute >= (SELECT time FROM seam);
 
 CREATE OR REPLACE VIEW metrics_hour AS
@@ -47,10 +47,11 @@ SELECT p.time, p.service_id, p.operation_id, p.kind, p.status, p.version, p.buck
 FROM metrics_minute p
 WHERE p.time >= (SELECT time FROM seam);
 
+-- A day is taken from its aggregate when that was refreshed once more, for spans that came after midnight.
 CREATE OR REPLACE VIEW metrics_day AS
 WITH seam AS (
-    SELECT least(coalesce(max(time), '-infinity'),
-                 date_trunc('day', spanloom_now(), 'UTC') - interval '1 day') AS time
+    SELECT least(coalesce(max(time) + interval '1 day', '-infinity'),
+                 date_trunc('day', spanloom_now() - interval '2 hours', 'UTC')) AS time
     FROM metrics_1d
 )
 SELECT m.time, m.service_id, m.operation_id, m.kind, m.status, m.version, m.bucket, m.span_count,
@@ -79,7 +80,7 @@ FROM metrics_source p
 WHERE p.operation_id = 0 AND p.minute >= (SELECT time FROM seam)
 UNION ALL
 SELECT w.minute, w.service_id, w.kind, w.status, w.version, w.bucket, w.span_count, w.duration_ns_sum
-FROM span_metrics w
+FROM span_metric_cells w
 WHERE w.minute >= (SELECT time FROM seam);
 
 CREATE VIEW service_metrics_hour AS
@@ -97,8 +98,8 @@ WHERE p.time >= (SELECT time FROM seam);
 
 CREATE VIEW service_metrics_day AS
 WITH seam AS (
-    SELECT least(coalesce(max(time), '-infinity'),
-                 date_trunc('day', spanloom_now(), 'UTC') - interval '1 day') AS time
+    SELECT least(coalesce(max(time) + interval '1 day', '-infinity'),
+                 date_trunc('day', spanloom_now() - interval '2 hours', 'UTC')) AS time
     FROM metrics_1d
 )
 SELECT m.time, m.service_id, m.kind, m.status, m.version, m.bucket, m.span_count, m.duration_ns_sum
@@ -116,7 +117,13 @@ LANGUAGE plpgsql AS $$
 DECLARE
     cells bigint := move_metric_parts();
 BEGIN
-    INSERT INTO metrics_source SELECT * FROM metric_cells;
+    INSERT INTO metrics_source
+    SELECT minute, service_id, operation_id, kind, status, version, bucket, span_count, duration_ns_sum
+    FROM metric_cells;
     RETURN cells;
 END
 $$;
+
+-- Hours and days are refreshed by TimescaleDB; on plain PostgreSQL this brings them up to date.
+CREATE FUNCTION fold_metrics(fold_before timestamptz) RETURNS void
+LANGUAGE sql AS '';

@@ -73,6 +73,7 @@ async fn measure(args: &RollupArgs, server: &MeasuredServer) -> anyhow::Result<F
     say("measuring what counting costs in the process");
     let [metrics, others] = jobs.copied;
     jobs.roll_up().await?;
+    jobs.fold().await?;
     let counting_cpu_s = counting_cpu_s(&supply)?;
     let sizes = jobs.worker.sizes().await?;
 
@@ -173,8 +174,19 @@ impl Jobs {
         let before_s = self.worker.cpu_s();
         self.worker.roll_up().await?;
         self.runs += 1;
-        self.cpu_s += self.worker.cpu_s().zip(before_s).map_or(0.0, |(after, before)| after - before);
+        self.count_cpu(before_s);
         Ok(())
+    }
+
+    async fn fold(&mut self) -> anyhow::Result<()> {
+        let before_s = self.worker.cpu_s();
+        self.worker.fold().await?;
+        self.count_cpu(before_s);
+        Ok(())
+    }
+
+    fn count_cpu(&mut self, before_s: Option<f64>) {
+        self.cpu_s += self.worker.cpu_s().zip(before_s).map_or(0.0, |(after, before)| after - before);
     }
 }
 

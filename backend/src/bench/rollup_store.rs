@@ -15,6 +15,13 @@ use crate::store::upkeep;
 /// Rows that COPY is measured with, at most, per table.
 const SAMPLE_ROWS_MAX: u32 = 2_000_000;
 
+/// The continuous aggregates, and how often their policies refresh them.
+const REFRESHED: [(&str, Duration); 3] = [
+    ("metrics_1m", Duration::from_mins(1)),
+    ("metrics_1h", Duration::from_mins(10)),
+    ("metrics_1d", Duration::from_hours(1)),
+];
+
 /// Days over which the history is spread.
 const HISTORY_DAYS: i32 = 7;
 
@@ -32,18 +39,25 @@ const ADD_A_DAY: &str = "WITH added AS (
            attributes, events, links
     FROM generate_series(1, 1 + $2 / (SELECT count(*) FROM bench_sample)), bench_sample LIMIT $2
     RETURNING start_time, service_id, operation_id, kind, status, duration_ns, weight
+), cells AS (
+    SELECT date_trunc('minute', start_time) AS minute, service_id, operation_id, kind, status,
+           CASE WHEN duration_ns = 0 THEN -1 ELSE floor(ln(duration_ns) / ln(1.05)) END::smallint AS bucket,
+           latency_bound(duration_ns) AS bound, sum(weight::float8) AS span_count,
+           sum(duration_ns * weight::float8) AS duration_ns_sum
+    FROM added GROUP BY 1, 2, 3, 4, 5, 6, 7
 )
 INSERT INTO span_metrics
-SELECT date_trunc('minute', start_time), service_id, operation_id, kind, status, '1.0',
-       CASE WHEN duration_ns = 0 THEN -1 ELSE floor(ln(duration_ns) / ln(1.05)) END::smallint,
-       sum(weight::float8), sum(duration_ns * weight::float8), latency_bound(duration_ns)
-FROM added GROUP BY 1, 2, 3, 4, 5, 6, 7, 10";
+SELECT minute, service_id, operation_id, kind, status, '1.0', array_agg(bucket), array_agg(bound),
+       array_agg(span_count), array_agg(duration_ns_sum)
+FROM cells GROUP BY 1, 2, 3, 4, 5";
 
 /// A connection and the CPU that its process has used.
 pub struct Worker {
     connection: PgConnection,
     pid: i32,
     has_policies: bool,
+    /// When each of [`REFRESHED`] was last.
+    refreshed: [Instant; REFRESHED.len()],
 }
 
 /// Rows that wait to be moved by the jobs, copied once more.
@@ -69,7 +83,7 @@ impl Worker {
                        WHERE proc_name = 'policy_refresh_continuous_aggregate'";
             connection.execute(off).await.context("putting the schedule off")?;
         }
-        Ok(Self { connection, pid, has_policies })
+        Ok(Self { connection, pid, has_policies, refreshed: [Instant::now(); REFRESHED.len()] })
     }
 
     /// CPU seconds that this connection has cost; none where the database is elsewhere.
@@ -86,19 +100,40 @@ impl Worker {
         upkeep::pair_edges(&mut transaction).await.context("pairing calls")?;
         transaction.commit().await?;
         if self.has_policies {
-            for level in ["metrics_1m", "metrics_1h", "metrics_1d"] {
-                let refresh = format!("CALL refresh_continuous_aggregate('{level}', NULL, NULL)");
-                sqlx::raw_sql(AssertSqlSafe(refresh)).execute(&mut self.connection).await?;
+            for (at, (level, every)) in REFRESHED.into_iter().enumerate() {
+                if self.refreshed[at].elapsed() >= every {
+                    self.refresh(level).await?;
+                    self.refreshed[at] = Instant::now();
+                }
             }
         }
         Ok(())
     }
 
+    /// Brings all levels up to date, sooner than the schedule would.
+    pub async fn fold(&mut self) -> anyhow::Result<()> {
+        if self.has_policies {
+            for (level, _) in REFRESHED {
+                self.refresh(level).await?;
+            }
+        }
+        let fold = "SELECT fold_metrics(date_trunc('minute', now()) + interval '1 minute')";
+        self.connection.execute(fold).await.context("folding minutes into hours and days")?;
+        Ok(())
+    }
+
+    async fn refresh(&mut self, level: &str) -> anyhow::Result<()> {
+        let refresh = format!("CALL refresh_continuous_aggregate('{level}', NULL, NULL)");
+        sqlx::raw_sql(AssertSqlSafe(refresh)).execute(&mut self.connection).await.context("refreshing")?;
+        Ok(())
+    }
+
     /// Copies what waits for the jobs into tables of the same shape: the metrics, then what counts calls.
     pub async fn copy_parts(&mut self) -> anyhow::Result<[CopyCost; 2]> {
-        let metrics = self.copy_again("span_metrics", "sum(span_count)").await?;
+        let metrics =
+            self.copy_again("span_metrics", "sum((SELECT sum(c) FROM unnest(span_counts) c))").await?;
         let mut others = CopyCost { spans: metrics.spans, ..CopyCost::default() };
-        for table in ["span_exemplars", "edge_parts", "edge_halves"] {
+        for table in ["span_exemplars", "edge_parts", "edge_exemplars", "edge_halves"] {
             others.cpu_s += self.copy_again(table, "0::float8").await?.cpu_s;
         }
         Ok([metrics, others])
@@ -133,7 +168,7 @@ impl Worker {
                  FROM storage_partitions() GROUP BY 1
                  UNION ALL
                  SELECT name, pg_total_relation_size(name::regclass)
-                 FROM unnest(ARRAY['span_metrics', 'span_totals', 'span_exemplars', 'edge_totals', 'edge_parts']) name
+                 FROM unnest(ARRAY['span_metrics', 'span_totals', 'span_exemplars', 'edge_totals', 'edge_parts', 'edge_exemplars']) name
                  WHERE name NOT IN (SELECT table_name FROM storage_partitions())
              )
              SELECT table_name, sum(bytes)::bigint FROM sizes
@@ -170,6 +205,7 @@ impl Worker {
                 .context("adding a day of spans")?;
             self.roll_up().await?;
         }
+        self.fold().await?;
         self.connection.execute("DROP TABLE bench_sample").await?;
         Ok(())
     }

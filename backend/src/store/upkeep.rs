@@ -15,7 +15,7 @@ pub async fn prepare_partitions(connection: &mut PgConnection, now: DateTime<Utc
     Ok(())
 }
 
-/// Moves new metrics into the roll-ups and the sums since ever; returns how many rows of minutes.
+/// Moves new metrics into the roll-ups and the sums since ever; returns how many cells.
 pub async fn roll_up(connection: &mut PgConnection) -> sqlx::Result<i64> {
     sqlx::query_scalar("SELECT roll_up_metrics()").fetch_one(connection).await
 }

@@ -431,7 +431,8 @@ async fn a_graph_that_is_too_large_is_refused() {
         .await
         .unwrap();
     sqlx::query(
-        "INSERT INTO edge_parts SELECT date_trunc('minute', now()) - interval '5 minutes', a.id, b.id, '', 1, false, 10, 1, 1, 0
+        "INSERT INTO edge_parts SELECT date_trunc('minute', now()) - interval '5 minutes', a.id, b.id, '', 1, false,
+                '{10}', '{0}', '{1}', '{1}'
          FROM services a JOIN services b ON b.name = 'service 1'",
     )
     .execute(server.pool())

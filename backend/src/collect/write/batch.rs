@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use foldhash::{HashMap, HashMapExt as _};
-use spanloom_model::{Span, SpanKind, SpanStatus, TraceId, histogram};
+use spanloom_model::{Span, SpanKind, SpanStatus, TraceId};
 use sqlx::PgConnection;
 
+use super::cells::Cells;
 use super::copy::{Copy, CopyBuffer};
 use super::dimensions::Ids;
 
@@ -21,7 +22,7 @@ const COPY_TRACES: &str = "COPY traces (trace_id, first_start, start_ns, end_ns,
     service_span_counts, service_error_counts) FROM STDIN (FORMAT BINARY)";
 /// See [`COPY_SPANS`].
 const COPY_METRICS: &str = "COPY span_metrics (minute, service_id, operation_id, kind, status, \
-    version, bucket, span_count, duration_ns_sum, bound) FROM STDIN (FORMAT BINARY)";
+    version, buckets, bounds, span_counts, duration_ns_sums) FROM STDIN (FORMAT BINARY)";
 
 /// A minute in microseconds.
 pub const MINUTE_US: i64 = 60_000_000;
@@ -161,51 +162,42 @@ fn encode_traces(buffer: &mut CopyBuffer, rows: &[Row<'_>]) {
     }
 }
 
-#[derive(PartialEq, Eq, PartialOrd, Ord, Hash)]
-struct MetricKey<'a> {
+/// What spans of one row have in common.
+#[derive(PartialEq, Eq, Hash)]
+struct Series<'a> {
     minute_us: i64,
     service: i32,
     operation: i32,
     kind: SpanKind,
     status: SpanStatus,
     version: &'a str,
-    bucket: i16,
-    /// Of the few that Prometheus gets.
-    bound: i16,
 }
 
 /// Rows of the spans' metrics.
 pub fn encode_metrics(buffer: &mut CopyBuffer, rows: &[Row<'_>]) {
-    let mut metrics: HashMap<MetricKey, (f64, f64)> = HashMap::new();
+    let mut metrics: HashMap<Series, Cells> = HashMap::new();
     for Row { span, ids, weight } in rows {
         let start_us = split_ns(span.start_ns).0;
-        let key = MetricKey {
+        let series = Series {
             minute_us: start_us - start_us.rem_euclid(MINUTE_US),
             service: ids.service,
             operation: ids.operation,
             kind: span.kind,
             status: span.status,
             version: span.resource.service_version(),
-            bucket: histogram::bucket_of(span.duration_ns),
-            bound: histogram::prometheus_bound_of(span.duration_ns),
         };
-        let (count, duration_ns) = metrics.entry(key).or_default();
-        *count += weight;
-        *duration_ns += span.duration_ns as f64 * weight;
+        metrics.entry(series).or_default().add(span.duration_ns, *weight);
     }
 
-    for (key, (count, duration_ns)) in &metrics {
-        buffer.row(10);
-        buffer.timestamp_us(key.minute_us);
-        buffer.i32(key.service);
-        buffer.i32(key.operation);
-        buffer.i16(key.kind.number());
-        buffer.i16(key.status.number());
-        buffer.text(key.version);
-        buffer.i16(key.bucket);
-        buffer.f64(*count);
-        buffer.f64(*duration_ns);
-        buffer.i16(key.bound);
+    for (series, mut cells) in metrics {
+        buffer.row(6 + Cells::COLUMNS);
+        buffer.timestamp_us(series.minute_us);
+        buffer.i32(series.service);
+        buffer.i32(series.operation);
+        buffer.i16(series.kind.number());
+        buffer.i16(series.status.number());
+        buffer.text(series.version);
+        cells.encode(buffer);
     }
 }
 

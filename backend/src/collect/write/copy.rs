@@ -16,8 +16,10 @@ const MESSAGE_BYTES_MAX: usize = 1 << 20;
 const EPOCH_US: i64 = 946_684_800_000_000;
 
 /// Types of elements in an array's header.
+const INT2_OID: i32 = 21;
 const INT4_OID: i32 = 23;
 const INT8_OID: i32 = 20;
+const FLOAT8_OID: i32 = 701;
 
 /// A COPY under way.
 pub struct Copy<'c> {
@@ -189,6 +191,22 @@ impl CopyBuffer {
         self.json(values)
     }
 
+    /// smallint[] of one dimension
+    pub fn i16_array(&mut self, values: impl ExactSizeIterator<Item = i16>) {
+        self.array_header(values.len(), INT2_OID, 2);
+        for value in values {
+            self.i16(value);
+        }
+    }
+
+    /// double precision[] of one dimension
+    pub fn f64_array(&mut self, values: impl ExactSizeIterator<Item = f64>) {
+        self.array_header(values.len(), FLOAT8_OID, 8);
+        for value in values {
+            self.f64(value);
+        }
+    }
+
     /// int[] of one dimension
     pub fn i32_array(&mut self, values: impl ExactSizeIterator<Item = i32>) {
         self.array_header(values.len(), INT4_OID, 4);
@@ -197,9 +215,8 @@ impl CopyBuffer {
         }
     }
 
-    /// bigint[] of one dimension, or NULL
-    pub fn i64_array_or_null(&mut self, values: Option<&[i64]>) {
-        let Some(values) = values else { return self.null() };
+    /// bigint[] of one dimension
+    pub fn i64_array(&mut self, values: &[i64]) {
         self.array_header(values.len(), INT8_OID, 8);
         for value in values {
             self.i64(*value);

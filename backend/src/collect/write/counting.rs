@@ -39,8 +39,9 @@ impl<'a> Counting<'a> {
         batch::encode_metrics(&mut buffer, &self.rows);
         let examples = exemplars::find(&self.rows, 1, due);
         exemplars::encode(&mut buffer, &examples, 1);
-        let found = edges::find(&self.rows, Some(1));
-        edges::encode_calls(&mut buffer, &found, due);
+        let mut found = edges::find(&self.rows, Some(1));
+        edges::encode_calls(&mut buffer, &mut found);
+        edges::encode_examples(&mut buffer, &found.examples(due));
         edges::encode_halves(&mut buffer, &found);
         buffer.len()
     }

@@ -9,16 +9,19 @@
 
 use foldhash::{HashMap, HashMapExt as _, HashSet};
 use spanloom_model::api::DependencyKind;
-use spanloom_model::{Span, SpanId, SpanKind, SpanStatus, TraceId, histogram};
+use spanloom_model::{Link, Span, SpanId, SpanKind, SpanStatus, TraceId, histogram};
 use sqlx::PgConnection;
 
 use super::batch::{MINUTE_US, Row, split_ns};
+use super::cells::Cells;
 use super::copy::{Copy, CopyBuffer};
 use super::exemplars::{Due, Exemplar, exemplar};
 use super::peer::{kind_of_arrival, peer};
 
-const COPY_PARTS: &str = "COPY edge_parts (minute, caller_id, callee_id, node, kind, is_error, bucket, \
-    call_count, duration_ns_sum, bound, exemplar) FROM STDIN (FORMAT BINARY)";
+const COPY_PARTS: &str = "COPY edge_parts (minute, caller_id, callee_id, node, kind, is_error, buckets, \
+    bounds, call_counts, duration_ns_sums) FROM STDIN (FORMAT BINARY)";
+const COPY_EXEMPLARS: &str = "COPY edge_exemplars (caller_id, callee_id, node, kind, bound, exemplar) \
+    FROM STDIN (FORMAT BINARY)";
 const COPY_HALVES: &str = "COPY edge_halves (trace_id, span_id, is_caller, minute, service_id, node, kind, \
     is_error, bucket, weight, duration_ns, is_stored) FROM STDIN (FORMAT BINARY)";
 
@@ -27,6 +30,9 @@ const LINKS_MAX: usize = 128;
 
 /// `callee_id` of what is no service.
 const NO_SERVICE: i32 = 0;
+
+/// Buckets that Prometheus gets.
+const BOUNDS: usize = histogram::PROMETHEUS_BOUNDS_NS.len() + 1;
 
 type SpanKey = (TraceId, SpanId);
 
@@ -39,17 +45,14 @@ struct Edge {
     node: String,
     kind: DependencyKind,
     is_error: bool,
-    bucket: i16,
-    /// Of the few that Prometheus gets.
-    bound: i16,
 }
 
 /// Calls that have it in common.
 #[derive(Default)]
-struct Calls {
-    count: f64,
-    duration_ns: f64,
-    exemplar: Option<Exemplar>,
+struct Calls<'a> {
+    cells: Cells,
+    /// By Prometheus' bounds.
+    slowest: [Option<&'a Span>; BOUNDS],
 }
 
 /// One end of a call.
@@ -66,9 +69,16 @@ struct Half<'a> {
 /// What a batch tells of calls.
 #[derive(Default)]
 pub struct Found<'a> {
-    calls: HashMap<Edge, Calls>,
+    calls: HashMap<Edge, Calls<'a>>,
     halves: Vec<Half<'a>>,
     stored_at_us: Option<i64>,
+}
+
+/// A stored call.
+pub struct Example<'a> {
+    edge: &'a Edge,
+    bound: i16,
+    exemplar: Exemplar,
 }
 
 /// A span that others of the batch name as their cause.
@@ -87,11 +97,17 @@ pub async fn copy(
     stored_at_us: Option<i64>,
     due: &mut Due,
 ) -> sqlx::Result<usize> {
-    let found = find(rows, stored_at_us);
+    let mut found = find(rows, stored_at_us);
     let mut bytes = 0;
     if !found.calls.is_empty() {
         let mut copy = Copy::begin(&mut *connection, COPY_PARTS).await?;
-        encode_calls(&mut copy.buffer, &found, due);
+        encode_calls(&mut copy.buffer, &mut found);
+        bytes += copy.finish().await?;
+    }
+    let examples = found.examples(due);
+    if !examples.is_empty() {
+        let mut copy = Copy::begin(&mut *connection, COPY_EXEMPLARS).await?;
+        encode_examples(&mut copy.buffer, &examples);
         bytes += copy.finish().await?;
     }
     if !found.halves.is_empty() {
@@ -103,22 +119,29 @@ pub async fn copy(
 }
 
 /// Rows of the calls whose ends are both there.
-pub fn encode_calls(buffer: &mut CopyBuffer, found: &Found<'_>, due: &mut Due) {
-    for (edge, calls) in &found.calls {
-        buffer.row(11);
+pub fn encode_calls(buffer: &mut CopyBuffer, found: &mut Found<'_>) {
+    for (edge, calls) in &mut found.calls {
+        buffer.row(6 + Cells::COLUMNS);
         buffer.timestamp_us(edge.minute_us);
         buffer.i32(edge.caller);
         buffer.i32(edge.callee);
         buffer.text(&edge.node);
         buffer.i16(edge.kind.number());
         buffer.bool(edge.is_error);
-        buffer.i16(edge.bucket);
-        buffer.f64(calls.count);
-        buffer.f64(calls.duration_ns);
-        buffer.i16(edge.bound);
-        let series = (edge.caller, edge.callee, &edge.node, edge.kind, edge.bound);
-        let exemplar = calls.exemplar.filter(|exemplar| due.take(&series, exemplar[0]));
-        buffer.i64_array_or_null(exemplar.as_ref().map(|exemplar| &exemplar[..]));
+        calls.cells.encode(buffer);
+    }
+}
+
+/// Rows of examples of calls.
+pub fn encode_examples(buffer: &mut CopyBuffer, examples: &[Example<'_>]) {
+    for Example { edge, bound, exemplar } in examples {
+        buffer.row(6);
+        buffer.i32(edge.caller);
+        buffer.i32(edge.callee);
+        buffer.text(&edge.node);
+        buffer.i16(edge.kind.number());
+        buffer.i16(*bound);
+        buffer.i64_array(exemplar);
     }
 }
 
@@ -172,22 +195,32 @@ pub fn find<'a>(rows: &'a [Row<'a>], stored_at_us: Option<i64>) -> Found<'a> {
 }
 
 impl<'a> Found<'a> {
+    /// The slowest call of each edge and bound that is due.
+    pub fn examples(&self, due: &mut Due) -> Vec<Example<'_>> {
+        let Some(stored_at_us) = self.stored_at_us else { return Vec::new() };
+        let mut examples = Vec::new();
+        for (edge, calls) in &self.calls {
+            for (bound, slowest) in (0..).zip(&calls.slowest) {
+                let Some(span) = slowest else { continue };
+                if due.take(&(edge.caller, edge.callee, &edge.node, edge.kind, bound), stored_at_us) {
+                    examples.push(Example { edge, bound, exemplar: exemplar(span, stored_at_us) });
+                }
+            }
+        }
+        examples
+    }
+
     /// Adds a call whose callee's side is `row`, or the caller's where no service is called.
-    fn count(&mut self, row: &Row, caller: i32, callee: i32, node: String, kind: DependencyKind) {
-        let edge = Edge {
-            minute_us: minute_us(row.span),
-            caller,
-            callee,
-            node,
-            kind,
-            is_error: row.span.status == SpanStatus::Error,
-            bucket: histogram::bucket_of(row.span.duration_ns),
-            bound: histogram::prometheus_bound_of(row.span.duration_ns),
-        };
+    fn count(&mut self, row: &Row<'a>, caller: i32, callee: i32, node: String, kind: DependencyKind) {
+        let span = row.span;
+        let is_error = span.status == SpanStatus::Error;
+        let edge = Edge { minute_us: minute_us(span), caller, callee, node, kind, is_error };
         let calls = self.calls.entry(edge).or_default();
-        calls.count += row.weight;
-        calls.duration_ns += row.span.duration_ns as f64 * row.weight;
-        calls.exemplar = calls.exemplar.max(self.stored_at_us.map(|at_us| exemplar(row.span, at_us)));
+        calls.cells.add(span.duration_ns, row.weight);
+        let slowest = &mut calls.slowest[histogram::prometheus_bound_of(span.duration_ns) as usize];
+        if slowest.is_none_or(|known| span.duration_ns > known.duration_ns) {
+            *slowest = Some(span);
+        }
     }
 
     /// Takes a client's or producer's span.
@@ -220,25 +253,25 @@ fn is_call(span: &Span) -> bool {
 }
 
 /// The spans that an arrival names as its cause, each once.
-fn causes(span: &Span) -> Vec<SpanKey> {
+fn causes(span: &Span) -> impl Iterator<Item = SpanKey> {
     let parent = span.parent_span_id.map(|parent| (span.trace_id, parent));
-    let mut causes: Vec<SpanKey> = parent.into_iter().collect();
-    if span.kind == SpanKind::Consumer {
-        for link in span.links.iter().take(LINKS_MAX) {
-            let key = (link.trace_id, link.span_id);
-            if !causes.contains(&key) {
-                causes.push(key);
-            }
-        }
-    }
-    causes
+    let links = match span.kind {
+        SpanKind::Consumer => &span.links[..span.links.len().min(LINKS_MAX)],
+        _ => &[],
+    };
+    let key = |link: &Link| (link.trace_id, link.span_id);
+    let others = links.iter().enumerate().filter_map(move |(at, link)| {
+        let is_first = Some(key(link)) != parent && links[..at].iter().all(|other| key(other) != key(link));
+        is_first.then(|| key(link))
+    });
+    parent.into_iter().chain(others)
 }
 
 /// The spans of the batch that arrivals name; none where it is not in the batch.
 fn callers(rows: &[Row<'_>]) -> HashMap<SpanKey, Option<Caller>> {
     let mut callers: HashMap<SpanKey, Option<Caller>> = HashMap::new();
     for row in rows.iter().filter(|row| is_arrival(row.span)) {
-        callers.extend(causes(row.span).into_iter().map(|key| (key, None)));
+        callers.extend(causes(row.span).map(|key| (key, None)));
     }
     if callers.is_empty() {
         return callers;
@@ -257,7 +290,7 @@ fn callers(rows: &[Row<'_>]) -> HashMap<SpanKey, Option<Caller>> {
 mod tests {
     use std::sync::Arc;
 
-    use spanloom_model::{AttrValue, Attributes, Link};
+    use spanloom_model::{AttrValue, Attributes};
 
     use super::super::dimensions::Ids;
     use super::*;
@@ -282,7 +315,7 @@ mod tests {
         let mut calls: Vec<_> = found
             .calls
             .into_iter()
-            .map(|(edge, calls)| (edge.caller, edge.callee, edge.node, edge.kind, calls.count))
+            .map(|(edge, calls)| (edge.caller, edge.callee, edge.node, edge.kind, calls.cells.count()))
             .collect();
         calls.sort_by_key(|call| (call.0, call.1));
         let halves = found.halves.into_iter().map(|half| (half.key.1.get(), half.is_caller, half.node));

@@ -109,7 +109,7 @@ pub fn encode(buffer: &mut CopyBuffer, found: &[(Series, &Span)], stored_at_us: 
         buffer.i16(series.kind.number());
         buffer.i16(series.status.number());
         buffer.i16(series.bound);
-        buffer.i64_array_or_null(Some(&exemplar(span, stored_at_us)));
+        buffer.i64_array(&exemplar(span, stored_at_us));
     }
 }
 

@@ -6,6 +6,7 @@
 //! what was not is read once more. Its memory of spans is only ever too large, which costs a look.
 
 mod batch;
+mod cells;
 mod copy;
 mod count;
 pub mod counting;
@@ -42,7 +43,7 @@ use super::queue::{Appetite, Batch, Record, Source};
 use super::sample::Sampling;
 use super::sample::selection::{Selected, Selection};
 use crate::config::Config;
-use crate::store::{Flavour, Store};
+use crate::store::{Flavour, Store, begin};
 use batch::{Row, time_us};
 use count::Counters;
 use dimensions::Dimensions;
@@ -248,7 +249,7 @@ impl Writer {
         let refuse = self.refuse == Some(self.positions.counted_to);
 
         let store = self.store.clone();
-        let mut transaction = store.writers.begin().await?;
+        let mut transaction = begin(&store.writers).await?;
         progress::lock_slots(&mut transaction, &self.slots).await?;
         self.claim(&mut transaction).await?;
         let counted =
