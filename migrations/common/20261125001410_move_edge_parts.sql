@@ -86,7 +86,8 @@ BEGIN
 
     -- A day may have been dropped since its spans were written.
     PERFORM ensure_partitions(d.day, d.day)
-    FROM (SELECT DISTINCT date_trunc('day', minute, 'UTC') AS day FROM edge_cells) d;
+    FROM (SELECT DISTINCT date_trunc('day', minute, 'UTC') AS day
+          FROM (SELECT DISTINCT minute FROM edge_cells) minutes) d;
     INSERT INTO service_edges AS old
     SELECT minute, caller_id, callee_id, node, kind, is_error, array_agg(bucket), array_agg(call_count),
            array_agg(duration_ns_sum)

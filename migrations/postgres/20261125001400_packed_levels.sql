@@ -232,7 +232,8 @@ BEGIN
     IF cells > 0 THEN
         -- A day may have been dropped since its spans were written.
         PERFORM ensure_partitions(d.day, d.day)
-        FROM (SELECT DISTINCT date_trunc('day', minute, 'UTC') AS day FROM metric_cells) d;
+        FROM (SELECT DISTINCT date_trunc('day', minute, 'UTC') AS day
+              FROM (SELECT DISTINCT minute FROM metric_cells) minutes) d;
         INSERT INTO packed_metrics_1m AS old
         SELECT minute, service_id, operation_id, kind, status, version, array_agg(bucket),
                array_agg(span_count), array_agg(duration_ns_sum)

@@ -162,7 +162,7 @@ pub struct RollupArgs {
     pub load: LoadArgs,
 
     /// Spans to send
-    #[arg(long, default_value_t = 2_000_000, value_parser = clap::value_parser!(u64).range(10_000..=100_000_000),
+    #[arg(long, default_value_t = 6_000_000, value_parser = clap::value_parser!(u64).range(10_000..=100_000_000),
           value_name = "N")]
     pub spans: u64,
 

@@ -1,47 +1,98 @@
 //! What a client's or producer's span says of its other end, by the semantic conventions of
 //! OpenTelemetry, old names included.
 
-use spanloom_model::Attributes;
 use spanloom_model::api::DependencyKind;
+use spanloom_model::{AttrValue, Attributes};
 
 /// Bytes of a name at most: it is part of keys.
 const NAME_BYTES_MAX: usize = 255;
 
-/// Attributes that name a host or a service, the most telling first.
-const HOSTS: [&str; 3] = ["peer.service", "server.address", "net.peer.name"];
+/// Attributes that tell of the other end; empty ones tell nothing.
+#[derive(Default)]
+struct Told<'a> {
+    db_system_name: Option<&'a str>,
+    db_system: Option<&'a str>,
+    db_namespace: Option<&'a str>,
+    db_name: Option<&'a str>,
+    messaging_system: Option<&'a str>,
+    messaging_destination_name: Option<&'a str>,
+    messaging_destination: Option<&'a str>,
+    peer_service: Option<&'a str>,
+    server_address: Option<&'a str>,
+    net_peer_name: Option<&'a str>,
+    url_full: Option<&'a str>,
+    http_url: Option<&'a str>,
+    network_peer_address: Option<&'a str>,
+    net_peer_ip: Option<&'a str>,
+}
+
+impl<'a> Told<'a> {
+    /// In one pass: looking each key up would cost more than all the rest of counting.
+    fn read(attributes: &'a Attributes) -> Self {
+        let mut told = Self::default();
+        for (key, value) in attributes.iter() {
+            let place = match key {
+                "db.system.name" => &mut told.db_system_name,
+                "db.system" => &mut told.db_system,
+                "db.namespace" => &mut told.db_namespace,
+                "db.name" => &mut told.db_name,
+                "messaging.system" => &mut told.messaging_system,
+                "messaging.destination.name" => &mut told.messaging_destination_name,
+                "messaging.destination" => &mut told.messaging_destination,
+                "peer.service" => &mut told.peer_service,
+                "server.address" => &mut told.server_address,
+                "net.peer.name" => &mut told.net_peer_name,
+                "url.full" => &mut told.url_full,
+                "http.url" => &mut told.http_url,
+                "network.peer.address" => &mut told.network_peer_address,
+                "net.peer.ip" => &mut told.net_peer_ip,
+                _ => continue,
+            };
+            if let AttrValue::String(text) = value
+                && !text.is_empty()
+            {
+                *place = Some(text);
+            }
+        }
+        told
+    }
+
+    /// The host or service, by the most telling attribute.
+    fn host(&self) -> Option<&'a str> {
+        self.peer_service
+            .or(self.server_address)
+            .or(self.net_peer_name)
+            .or_else(|| host_of_url(self.url_full.or(self.http_url)?))
+            .or(self.network_peer_address)
+            .or(self.net_peer_ip)
+    }
+}
 
 /// The kind and name of the node at the other end, if the span tells it.
 pub fn peer(attributes: &Attributes) -> Option<(DependencyKind, String)> {
-    if let Some(system) = first(attributes, &["db.system.name", "db.system"]) {
-        let within = first(attributes, &["db.namespace", "db.name"]).or_else(|| host(attributes));
+    let told = Told::read(attributes);
+    if let Some(system) = told.db_system_name.or(told.db_system) {
+        let within = told.db_namespace.or(told.db_name).or_else(|| told.host());
         return Some((DependencyKind::Database, name(system, within)));
     }
-    if let Some(system) = first(attributes, &["messaging.system"]) {
-        let within = first(attributes, &["messaging.destination.name", "messaging.destination"]);
-        return Some((DependencyKind::Messaging, name(system, within.or_else(|| host(attributes)))));
+    if let Some(system) = told.messaging_system {
+        let destination = told.messaging_destination_name.or(told.messaging_destination);
+        return Some((DependencyKind::Messaging, name(system, destination.or_else(|| told.host()))));
     }
-    Some((DependencyKind::External, name(host(attributes)?, None)))
+    Some((DependencyKind::External, name(told.host()?, None)))
 }
 
 /// The kind of a call that arrives as a server's or consumer's span.
 pub fn kind_of_arrival(attributes: &Attributes, is_consumer: bool) -> DependencyKind {
-    if is_consumer || attributes.get("messaging.system").is_some() {
-        DependencyKind::Messaging
-    } else if attributes.get("rpc.system").is_some() || attributes.get("rpc.system.name").is_some() {
-        DependencyKind::Rpc
-    } else {
-        DependencyKind::Http
+    let mut kind = DependencyKind::Http;
+    for (key, _) in attributes.iter() {
+        match key {
+            "messaging.system" => return DependencyKind::Messaging,
+            "rpc.system" | "rpc.system.name" => kind = DependencyKind::Rpc,
+            _ => {}
+        }
     }
-}
-
-fn first<'a>(attributes: &'a Attributes, keys: &[&str]) -> Option<&'a str> {
-    keys.iter().find_map(|key| attributes.get_str(key).filter(|value| !value.is_empty()))
-}
-
-fn host(attributes: &Attributes) -> Option<&str> {
-    first(attributes, &HOSTS)
-        .or_else(|| host_of_url(first(attributes, &["url.full", "http.url"])?))
-        .or_else(|| first(attributes, &["network.peer.address", "net.peer.ip"]))
+    if is_consumer { DependencyKind::Messaging } else { kind }
 }
 
 /// `host` of `scheme://user:password@host:port/path`.
@@ -66,8 +117,6 @@ fn name(outer: &str, within: Option<&str>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use spanloom_model::AttrValue;
-
     use super::*;
 
     type Pairs = &'static [(&'static str, &'static str)];
