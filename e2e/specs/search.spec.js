@@ -6,7 +6,9 @@ const results = (page) => page.getByRole('list', { name: 'Traces' }).getByRole('
 
 test('from the services to the traces of one', async ({ api, app }) => {
   await checkoutTrace(api, 'book');
-  await app.goto('/');
+  // What is left of the address of a service's page.
+  await app.goto('/services');
+  await expect.poll(() => new URL(app.url()).pathname).toBe('/');
   const row = app.getByRole('row').filter({ has: app.getByRole('link', { name: 'orders', exact: true }) });
   await expect(row).toBeVisible();
   await row.getByRole('link', { name: 'orders', exact: true }).click();

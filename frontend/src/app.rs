@@ -1,7 +1,7 @@
 //! Contexts and routes.
 
 use leptos::prelude::*;
-use leptos_router::components::{ParentRoute, Route, Router, Routes};
+use leptos_router::components::{ParentRoute, Redirect, Route, Router, Routes};
 use leptos_router::path;
 
 use crate::components::shell::Shell;
@@ -54,6 +54,7 @@ fn Pages() -> impl IntoView {
             <Route path=path!("/login") view=|| view! { <LoginPage /> }.into_any() />
             <ParentRoute path=path!("") view=|| view! { <Shell /> }.into_any()>
                 <Route path=path!("/") view=|| view! { <ServicesPage /> }.into_any() />
+                <Route path=path!("/services") view=|| view! { <Redirect path="/" /> }.into_any() />
                 <Route path=path!("/services/:service") view=|| view! { <ServicePage /> }.into_any() />
                 <Route path=path!("/traces") view=|| view! { <SearchPage /> }.into_any() />
                 <Route path=path!("/traces/:trace_id") view=|| view! { <TracePage /> }.into_any() />
