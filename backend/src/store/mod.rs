@@ -3,6 +3,7 @@
 pub mod embedded;
 pub mod flavour;
 pub mod migrate;
+pub mod pairs;
 pub mod retention;
 pub mod upkeep;
 
@@ -16,6 +17,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use crate::config::StorageConfig;
 
 pub use flavour::Flavour;
+use pairs::PairCache;
 
 /// How long a request waits for a connection. Shorter than OTLP clients' time-out of ten seconds,
 /// so that they learn that the database is away.
@@ -33,6 +35,8 @@ pub struct Store {
     pub writers: sqlx::PgPool,
     /// How spans are stored.
     pub flavour: Flavour,
+    /// Pairs of attributes that were read.
+    pub pairs: PairCache,
 }
 
 impl Store {
@@ -44,9 +48,16 @@ impl Store {
         let options = options
             .application_name("spanloom")
             .log_slow_statements(tracing::log::LevelFilter::Warn, Duration::from_secs(5));
+        let pairs = PairCache::default();
+        let remembered = pairs.clone();
         let pool = PgPoolOptions::new()
             .max_connections(config.connections_max)
             .acquire_timeout(ACQUIRE_TIMEOUT)
+            // The database may have been restored meanwhile and give numbers away again.
+            .after_connect(move |_, _| {
+                remembered.clear();
+                Box::pin(std::future::ready(Ok(())))
+            })
             .connect_with(options.clone())
             .await
             .context("connecting to the database")?;
@@ -55,7 +66,7 @@ impl Store {
             .acquire_timeout(ACQUIRE_TIMEOUT)
             .connect_lazy_with(options);
         let flavour = migrate::run(&pool, config.chunk_hours).await?;
-        Ok(Self { pool, writers, flavour })
+        Ok(Self { pool, writers, flavour, pairs })
     }
 
     /// The same with connections for so many writers.

@@ -197,6 +197,15 @@ impl CopyBuffer {
         }
     }
 
+    /// int[] of one dimension; NULL for an empty one
+    pub fn i32_array_or_null(&mut self, values: &[i32]) {
+        if values.is_empty() {
+            self.null();
+        } else {
+            self.i32_array(values.iter().copied());
+        }
+    }
+
     /// bigint[] of one dimension, or NULL
     pub fn i64_array_or_null(&mut self, values: Option<&[i64]>) {
         let Some(values) = values else { return self.null() };

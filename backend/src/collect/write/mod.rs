@@ -16,6 +16,7 @@ mod errors;
 pub mod exemplars;
 mod logs;
 mod lookup;
+mod pairs;
 mod peer;
 mod progress;
 mod refused;
@@ -46,6 +47,7 @@ use crate::store::{Flavour, Store};
 use batch::{Row, time_us};
 use count::Counters;
 use dimensions::Dimensions;
+use pairs::Pairs;
 use progress::{Positions, Reader};
 
 /// Batches of this size go straight into TimescaleDB's columnstore.
@@ -88,6 +90,7 @@ pub struct Writer {
     positions: Positions,
     appetite: Appetite,
     dimensions: Dimensions,
+    pairs: Pairs,
     counters: Counters,
     /// Days (UTC) whose partitions are known to exist.
     days: HashSet<NaiveDate>,
@@ -127,6 +130,7 @@ impl Writer {
                 linger: Duration::from_millis(config.ingest.linger_ms),
             },
             dimensions: Dimensions::default(),
+            pairs: Pairs::default(),
             counters: Counters::default(),
             days: HashSet::new(),
             written,
@@ -154,6 +158,7 @@ impl Writer {
             metrics::counter!("spanloom_write_errors_total").increment(1);
             // Whatever failed, the database may not be the one that the caches remember.
             self.dimensions.clear();
+            self.pairs.clear();
             self.counters.clear();
             self.days.clear();
             if !is_transient(&error) {
@@ -300,8 +305,9 @@ impl Writer {
     /// afresh above everything that was ever written.
     async fn claim(&mut self, connection: &mut PgConnection) -> anyhow::Result<()> {
         progress::claim_queue(connection, &self.source, &self.reader).await?;
-        let (is_ours, newest_start_ns, epoch) =
+        let (is_ours, newest_start_ns, epoch, pairs_floor) =
             progress::read_slots(connection, &self.slots, self.owner).await?;
+        self.pairs.set_floor(pairs_floor);
         self.counters.custom.refresh(connection, epoch).await.context("custom metrics")?;
         if !is_ours {
             self.filter = None;
@@ -395,6 +401,7 @@ impl Writer {
         }
         let spans: Vec<&Span> = selected.kept.iter().collect();
         let ids = self.dimensions.resolve(&self.store.writers, &spans).await?;
+        let numbers = self.pairs.resolve(&self.store.writers, &spans).await?;
         self.ensure_partitions(starts(&spans)).await.context("partitions")?;
         let rows: Vec<Row> = spans
             .iter()
@@ -404,7 +411,7 @@ impl Writer {
             .collect();
 
         let direct = self.begin_direct_compress(connection, rows.len()).await?;
-        bytes += batch::copy_spans(connection, &rows).await.context("adding spans")?;
+        bytes += batch::copy_spans(connection, &rows, &numbers).await.context("adding spans")?;
         end_direct_compress(connection, direct).await?;
         bytes += batch::copy_traces(connection, &rows).await.context("adding traces")?;
         bytes += self.counters.copy_stored(&self.store.writers, connection, &rows, count).await?;

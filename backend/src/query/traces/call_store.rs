@@ -24,11 +24,22 @@ enum Callee {
         key: String,
         /// Texts that occur in the attributes of every span that calls it: looking for them is much
         /// cheaper than parsing.
-        fragments: Vec<String>,
+        fragments: Vec<Fragment>,
         /// A host that is no database or queue: it is a node only where no service answered.
         is_external: bool,
     },
 }
+
+/// A text in attributes.
+#[derive(Debug, Clone)]
+struct Fragment {
+    text: String,
+    /// The pairs that have it in their value, by number.
+    pairs: Vec<i32>,
+}
+
+/// A text that is in the values of more pairs tells too little to look for it.
+const PAIRS_MAX: usize = 1_000;
 
 impl CallCondition {
     /// Looks the names up; none if there is no such service.
@@ -47,7 +58,7 @@ impl CallCondition {
             }
             Some(key) => Callee::Node {
                 key,
-                fragments: fragments(&call.callee.name),
+                fragments: resolve_fragments(db, &call.callee.name).await?,
                 is_external: call.callee.node_type == DependencyNodeType::External,
             },
         };
@@ -68,10 +79,12 @@ impl CallCondition {
                     sql.push(" AND h.service_id = ").push_bind(caller);
                 }
                 sql.push(" AND h.kind IN (3, 4) AND CASE WHEN true");
-                for fragment in fragments {
-                    sql.push(" AND strpos(h.attributes, ").push_bind(fragment.clone()).push(") > 0");
+                for Fragment { text, pairs } in fragments {
+                    sql.push(" AND (strpos(h.attributes, ").push_bind(text.clone()).push(") > 0");
+                    sql.push(" OR h.attribute_ids && ").push_bind(pairs.clone()).push(")");
                 }
-                sql.push(" THEN call_peer(h.attributes::jsonb) = ").push_bind(key.clone());
+                sql.push(" THEN call_peer(span_attributes(h.attributes, h.attribute_ids)) = ");
+                sql.push_bind(key.clone());
                 sql.push(" ELSE false END");
                 if *is_external {
                     sql.push(
@@ -104,6 +117,23 @@ fn push_caller(sql: &mut QueryBuilder<Postgres>, caller: i32) {
              WHERE c.service_id = ",
     );
     sql.push_bind(caller).push(CALLS).push("))");
+}
+
+/// What to look for; no texts that are nearly everywhere.
+async fn resolve_fragments(db: &mut PgConnection, name: &str) -> sqlx::Result<Vec<Fragment>> {
+    let mut found = Vec::new();
+    for text in fragments(name) {
+        let pairs: Vec<i32> =
+            sqlx::query_scalar("SELECT id FROM attribute_pairs WHERE strpos(value, $1) > 0 LIMIT $2")
+                .bind(&text)
+                .bind(PAIRS_MAX as i64 + 1)
+                .fetch_all(&mut *db)
+                .await?;
+        if pairs.len() <= PAIRS_MAX {
+            found.push(Fragment { text, pairs });
+        }
+    }
+    Ok(found)
 }
 
 /// The name without the slash that joins system and namespace; as JSON spells it.
