@@ -228,3 +228,43 @@ fn day_of(time_ns: i64) -> i32 {
     // Nanoseconds in 64 bits are at most 106,751 days.
     time_ns.div_euclid(DAY_NS) as i32
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // Catches a dictionary that one key fills, or that grows without end.
+    #[test]
+    fn there_is_room_for_some_values_of_each_key_and_some_in_all() {
+        let mut counts = Counts::default();
+        let taken = (0..2 * VALUES_PER_KEY_MAX).filter(|_| counts.take("user.id")).count();
+        assert_eq!(taken, VALUES_PER_KEY_MAX);
+        assert!(counts.take("region"));
+        let taken = (0..2 * ROWS_MAX).filter(|index| counts.take(&format!("key {index}"))).count();
+        assert_eq!(taken + VALUES_PER_KEY_MAX + 1, ROWS_MAX);
+        assert_eq!(counts.added, ROWS_MAX);
+    }
+
+    // Catches a batch that asks for more than it may, and pairs that are taken for others of the same hash.
+    #[test]
+    fn what_is_asked_for_is_bounded() {
+        let (value, other) = (AttrValue::Int(1), AttrValue::Int(2));
+        let wanted = |hash: u64, day: i32, value| Wanted { hash, key: "k", value, day, number: None };
+        let mut wants = Wants::default();
+        for hash in 0..WANTED_MAX as u64 + 5 {
+            wants.add(wanted(hash, 0, &value), Plain::Int(1), hash as usize);
+        }
+        assert_eq!(wants.pairs.len(), WANTED_MAX);
+        assert_eq!(wants.places.len(), WANTED_MAX);
+        wants.add(wanted(3, 9, &value), Plain::Int(1), 77);
+        wants.add(wanted(3, 12, &other), Plain::Int(2), 88);
+        assert_eq!(wants.places.last(), Some(&(77, 3)), "the other one stays with its span");
+        assert_eq!(wants.pairs[3].day, 9, "the latest day counts");
+    }
+
+    // Catches days that begin at another moment than PostgreSQL's.
+    #[test]
+    fn days_begin_at_midnight_also_before_the_epoch() {
+        assert_eq!([-1, 0, DAY_NS - 1, DAY_NS].map(day_of), [-1, 0, 0, 1]);
+    }
+}
