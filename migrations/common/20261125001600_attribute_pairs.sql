@@ -33,12 +33,38 @@ CREATE TABLE attribute_pairs_floor (
 );
 INSERT INTO attribute_pairs_floor (day) VALUES ('1970-01-01');
 
+-- The numbers in spans.attribute_ids. Each has two to five bytes, of which only the first one has the highest
+-- bit; its next bits tell how many others follow, each with seven bits of the number. So the bytes of a
+-- number occur nowhere else, and position(bytes IN attribute_ids) finds it. An int[] is twice as large,
+-- and no compression makes it small: numbers of pairs that come together are far apart.
+CREATE FUNCTION attribute_numbers(attribute_ids bytea) RETURNS int[]
+LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
+DECLARE
+    numbers int[] := '{}';
+    number  int;
+    byte    int;
+BEGIN
+    FOR place IN 0 .. length(attribute_ids) - 1 LOOP
+        byte := get_byte(attribute_ids, place);
+        IF byte < 128 THEN
+            number := (number << 7) | byte;
+            CONTINUE;
+        END IF;
+        IF place > 0 THEN
+            numbers := numbers || number;
+        END IF;
+        number := byte & CASE WHEN byte < 192 THEN 63 WHEN byte < 224 THEN 31 ELSE 15 END;
+    END LOOP;
+    RETURN numbers || number;
+END
+$$;
+
 -- A span's attributes in one object, from both columns.
-CREATE FUNCTION span_attributes(attributes text, attribute_ids int[]) RETURNS jsonb
+CREATE FUNCTION span_attributes(attributes text, attribute_ids bytea) RETURNS jsonb
 LANGUAGE sql STABLE PARALLEL SAFE AS $$
     SELECT CASE WHEN attribute_ids IS NULL THEN attributes::jsonb
            ELSE attributes::jsonb || coalesce(
                (SELECT jsonb_object_agg(p.key, p.value::jsonb) FROM attribute_pairs p
-                WHERE p.id = ANY (attribute_ids)), '{}')
+                WHERE p.id = ANY (attribute_numbers(attribute_ids))), '{}')
            END
 $$;

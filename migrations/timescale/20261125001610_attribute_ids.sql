@@ -1,5 +1,5 @@
--- The attributes of a span that are in attribute_pairs, ascending; null if there are none.
-ALTER TABLE spans ADD COLUMN attribute_ids int[];
+-- The attributes of a span that are in attribute_pairs, as attribute_numbers() tells; null if there are none.
+ALTER TABLE spans ADD COLUMN attribute_ids bytea;
 
 -- No stored span starts before it; null if none is stored.
 CREATE FUNCTION spans_from() RETURNS timestamptz

@@ -4,6 +4,7 @@ use serde_json::Value;
 use sqlx::{Connection, PgConnection, Postgres, QueryBuilder};
 
 use super::traces::params::Tag;
+use crate::store::pair_numbers;
 
 type Sql = QueryBuilder<Postgres>;
 
@@ -73,8 +74,8 @@ impl TagCondition {
         }
         self.push(sql);
         sql.push(") OR ");
-        if !self.pairs.is_empty() {
-            sql.push("attribute_ids && ").push_bind(self.pairs.clone()).push(" OR ");
+        for &number in &self.pairs {
+            sql.push("position(").push_bind(pair_numbers::bytes(number)).push(" IN attribute_ids) > 0 OR ");
         }
         self.push(sql);
         sql.push(")");

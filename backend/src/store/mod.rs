@@ -3,6 +3,7 @@
 pub mod embedded;
 pub mod flavour;
 pub mod migrate;
+pub mod pair_numbers;
 pub mod pairs;
 pub mod retention;
 pub mod upkeep;

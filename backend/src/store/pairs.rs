@@ -13,6 +13,8 @@ use spanloom_model::{AttrValue, Attributes, Key};
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 
+use super::pair_numbers;
+
 /// Shared by the transactions of writers; whoever deletes pairs has it alone. The first half of an
 /// advisory lock, the second is 0.
 pub const PAIRS_LOCK: i32 = 0x5041_4952;
@@ -56,8 +58,8 @@ impl StoredAttributes {
         attribute_ids: usize,
     ) -> sqlx::Result<Option<Self>> {
         let Some(json) = row.try_get(attributes)? else { return Ok(None) };
-        let ids: Option<Vec<i32>> = row.try_get(attribute_ids)?;
-        Ok(Some(Self { json, ids: ids.unwrap_or_default(), pairs: Vec::new() }))
+        let ids: Option<&[u8]> = row.try_get(attribute_ids)?;
+        Ok(Some(Self { json, ids: ids.map(pair_numbers::read).unwrap_or_default(), pairs: Vec::new() }))
     }
 
     /// All attributes, by key.

@@ -122,7 +122,7 @@ async fn writers_and_retention_at_once_leave_no_span_without_its_pairs() {
         let mut spans = Vec::new();
         for round in (0..ROUNDS_MAX).take_while(|_| !is_over.load(Ordering::Relaxed)) {
             // Mostly of today, so that there are moments in which something may go.
-            let days = if round % 8 == 2 { round as i64 / 8 % 10 } else { 0 };
+            let days = if round % 8 == 2 { round as i64 / 8 % 7 } else { 0 };
             let own = format!("of {days} days ago");
             let batch: Vec<Span> =
                 (0..3).map(|nth| aged(first + round * 10 + nth, days, &["all", &own])).collect();
@@ -133,7 +133,7 @@ async fn writers_and_retention_at_once_leave_no_span_without_its_pairs() {
     };
     let sweep = async {
         // What is allowed to stay gets younger: there is something to sweep each time.
-        for days in (1..=8).rev() {
+        for days in (1..=5).rev() {
             loop {
                 // Either gives up where a writer is in its way; the job then tries again.
                 let _ = drop_spans(&one, days).await;

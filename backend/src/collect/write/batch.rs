@@ -82,14 +82,12 @@ pub fn split_ns(unix_ns: i64) -> (i64, i16) {
 pub struct SpanEncoder<'a> {
     /// Of the attributes of the spans to come.
     numbers: &'a [i32],
-    /// Of one span, ascending.
-    ids: Vec<i32>,
 }
 
 impl<'a> SpanEncoder<'a> {
     /// Begins a batch; `numbers` as in [`copy_spans`].
     pub fn new(numbers: &'a [i32]) -> Self {
-        Self { numbers, ids: Vec::new() }
+        Self { numbers }
     }
 
     /// A row of the next span.
@@ -98,11 +96,6 @@ impl<'a> SpanEncoder<'a> {
         let (start_us, start_sub_ns) = split_ns(span.start_ns);
         let numbers;
         (numbers, self.numbers) = self.numbers.split_at(span.attributes.len());
-        self.ids.clear();
-        self.ids.extend(numbers.iter().filter(|&&number| number != 0));
-        // Numbers that grow compress better.
-        self.ids.sort_unstable();
-
         rows.row(23);
         rows.timestamp_us(start_us);
         rows.i64(span.duration_ns);
@@ -121,7 +114,7 @@ impl<'a> SpanEncoder<'a> {
         rows.text_or_null(&span.status_message);
         rows.text_or_null(&span.trace_state);
         rows.json(&WithoutNumber { attributes: &span.attributes, numbers })?;
-        rows.i32_array_or_null(&self.ids);
+        rows.numbers_or_null(numbers.iter().copied().filter(|number| *number != 0));
         rows.json_or_null(&span.events)?;
         rows.json_or_null(&span.links)?;
         rows.count(span.dropped_attributes_count);

@@ -4,6 +4,8 @@ use sqlx::PgConnection;
 use sqlx::postgres::PgCopyIn;
 use uuid::Uuid;
 
+use crate::store::pair_numbers;
+
 const SIGNATURE: &[u8] = b"PGCOPY\n\xff\r\n\0";
 
 /// Bytes that are handed to the database at once. It parses them while the next ones are encoded.
@@ -160,6 +162,17 @@ impl CopyBuffer {
         self.field(value);
     }
 
+    /// bytea of the numbers of attributes; NULL if there are none
+    pub fn numbers_or_null(&mut self, numbers: impl Iterator<Item = i32>) {
+        let length_at = self.bytes.len();
+        self.null();
+        numbers.for_each(|number| pair_numbers::push(&mut self.bytes, number));
+        let length = self.bytes.len() - length_at - 4;
+        if length > 0 {
+            self.bytes[length_at..length_at + 4].copy_from_slice(&(length as i32).to_be_bytes());
+        }
+    }
+
     /// text
     pub fn text(&mut self, value: &str) {
         self.field(value.as_bytes());
@@ -194,15 +207,6 @@ impl CopyBuffer {
         self.array_header(values.len(), INT4_OID, 4);
         for value in values {
             self.i32(value);
-        }
-    }
-
-    /// int[] of one dimension; NULL for an empty one
-    pub fn i32_array_or_null(&mut self, values: &[i32]) {
-        if values.is_empty() {
-            self.null();
-        } else {
-            self.i32_array(values.iter().copied());
         }
     }
 
