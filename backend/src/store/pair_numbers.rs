@@ -50,13 +50,15 @@ mod tests {
 
     fn encoded(numbers: &[i32]) -> Vec<u8> {
         let mut bytes = Vec::new();
-        numbers.iter().for_each(|&number| push(&mut bytes, number));
+        for &number in numbers {
+            push(&mut bytes, number);
+        }
         bytes
     }
 
     fn any_number() -> impl Strategy<Value = i32> {
-        let edges = [0, 127, 128, 8_191, 8_192, 524_287, 524_288, 33_554_431, 33_554_432, i32::MAX];
-        prop_oneof![prop::sample::select(&edges[..]), 0..9_000_i32, 0..i32::MAX]
+        const EDGES: [i32; 8] = [0, 8_191, 8_192, 524_287, 524_288, 33_554_431, 33_554_432, i32::MAX];
+        prop_oneof![prop::sample::select(&EDGES[..]), 0..9_000_i32, 0..i32::MAX]
     }
 
     proptest! {

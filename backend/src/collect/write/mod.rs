@@ -161,7 +161,7 @@ impl Writer {
             self.pairs.clear();
             self.counters.clear();
             self.days.clear();
-            if !is_transient(&error) {
+            if !refused::is_transient(&error) {
                 self.narrow(&error);
                 continue;
             }
@@ -486,18 +486,4 @@ fn tell(told: &Told) {
     metrics::counter!("spanloom_spans_sampled_out_total").increment(told.dropped as u64);
     metrics::counter!("spanloom_log_records_written_total").increment(told.logs as u64);
     metrics::counter!("spanloom_written_bytes_total").increment(told.bytes as u64);
-}
-
-/// Whether the same spans may be accepted later. Only what the database says of the data itself is
-/// final: a read-only standby, a lost password, a full disk pass.
-fn is_transient(error: &anyhow::Error) -> bool {
-    let Some(sqlx::Error::Database(database)) = error.downcast_ref::<sqlx::Error>() else {
-        // Whatever is not the database's word may pass too. What does not is told again and again.
-        return true;
-    };
-    // Classes of SQLSTATE: data exception, integrity constraint, program limit. A partition that
-    // was dropped under us is a check violation too, and is made again by the next attempt.
-    let code = database.code().unwrap_or_default();
-    let is_final = ["22", "23", "54"].iter().any(|class| code.starts_with(class));
-    !is_final || (code == "23514" && database.message().contains("no partition"))
 }

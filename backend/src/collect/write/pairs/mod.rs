@@ -27,7 +27,7 @@ const VALUES_PER_KEY_MAX: usize = 5_000;
 /// Rows are counted again after so many were added.
 const COUNT_EVERY: usize = 10_000;
 /// Pairs that are added or looked up for a batch, for what a batch may take; the next one takes the others.
-const WANTED_MAX: usize = 10_000;
+const WANTED_MAX: usize = 30_000;
 /// Longer keys and values get no number: PostgreSQL compresses them better than they repeat.
 const KEY_BYTES_MAX: usize = 128;
 /// Of text, without the quotes of JSON.
