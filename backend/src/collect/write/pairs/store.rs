@@ -44,54 +44,54 @@ pub async fn find(pool: &PgPool, wanted: &[Wanted<'_>]) -> anyhow::Result<Vec<Fo
     // What is known to be there has an earlier day than is wanted: renew() is given any.
     let mut found: Vec<Found> = wanted.iter().map(|pair| Some((pair.number?, i32::MIN))).collect();
     let unknown: Vec<usize> = (0..wanted.len()).filter(|&index| found[index].is_none()).collect();
-    find_some(pool, wanted, &unknown, &mut found).await?;
-    Ok(found)
-}
-
-async fn find_some(
-    pool: &PgPool,
-    wanted: &[Wanted<'_>],
-    which: &[usize],
-    found: &mut [Found],
-) -> anyhow::Result<()> {
-    if which.is_empty() {
-        return Ok(());
+    if unknown.is_empty() {
+        return Ok(found);
     }
     let rows: Vec<(i64, i32, i32)> = sqlx::query_as(
         "SELECT w.place, p.id, p.used_on - date '1970-01-01'
          FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS w (key, value, place)
          JOIN attribute_pairs p ON p.key = w.key AND p.value = w.value",
     )
-    .bind(which.iter().map(|&index| wanted[index].key).collect::<Vec<_>>())
-    .bind(values(wanted, which)?)
+    .bind(keys(wanted, &unknown))
+    .bind(values(wanted, &unknown)?)
     .fetch_all(pool)
     .await?;
     for (place, number, day) in rows {
-        found[which[place as usize - 1]] = Some((number, day));
+        found[unknown[place as usize - 1]] = Some((number, day));
     }
-    Ok(())
+    Ok(found)
 }
 
-/// Adds those of the pairs that are new, whoever else does, and tells their numbers.
+/// Adds those of the pairs that are new and tells their numbers, but for those that somebody else adds at
+/// the same moment: these are found the next time.
 pub async fn insert(
     pool: &PgPool,
     wanted: &[Wanted<'_>],
     new: &[usize],
     found: &mut [Found],
 ) -> anyhow::Result<()> {
+    let values = values(wanted, new)?;
+    let places: HashMap<(&str, &str), usize> =
+        new.iter().zip(&values).map(|(&index, value)| ((wanted[index].key, &value[..]), index)).collect();
     // Sorted, so that two writers lock in the same order.
-    sqlx::query(
+    let rows: Vec<(i32, String, String)> = sqlx::query_as(
         "INSERT INTO attribute_pairs (key, value, used_on)
          SELECT key, value, date '1970-01-01' + day
          FROM unnest($1::text[], $2::text[], $3::int[]) AS w (key, value, day)
-         ORDER BY key COLLATE \"C\", value COLLATE \"C\" ON CONFLICT DO NOTHING",
+         ORDER BY key COLLATE \"C\", value COLLATE \"C\"
+         ON CONFLICT DO NOTHING RETURNING id, key, value",
     )
-    .bind(new.iter().map(|&index| wanted[index].key).collect::<Vec<_>>())
-    .bind(values(wanted, new)?)
+    .bind(keys(wanted, new))
+    .bind(&values)
     .bind(new.iter().map(|&index| wanted[index].day).collect::<Vec<_>>())
-    .execute(pool)
+    .fetch_all(pool)
     .await?;
-    find_some(pool, wanted, new, found).await
+    for (number, key, value) in &rows {
+        if let Some(&index) = places.get(&(&key[..], &value[..])) {
+            found[index] = Some((*number, wanted[index].day));
+        }
+    }
+    Ok(())
 }
 
 /// Makes sure that the pairs that were found are noted as used on the days that are wanted.
@@ -119,6 +119,10 @@ pub async fn renew(pool: &PgPool, wanted: &[Wanted<'_>], found: &[Found]) -> sql
     .execute(pool)
     .await?;
     Ok(())
+}
+
+fn keys<'a>(wanted: &[Wanted<'a>], which: &[usize]) -> Vec<&'a str> {
+    which.iter().map(|&index| wanted[index].key).collect()
 }
 
 /// JSON of the values.
