@@ -46,7 +46,7 @@ pub fn select(
     sql.push(if meter.reads_attributes() {
         "s.attributes, s.attribute_ids"
     } else {
-        "NULL::text, NULL::int[]"
+        "NULL::text, NULL::bytea"
     });
     sql.push(
         ", s.resource_id FROM spans s JOIN services v ON v.id = s.service_id

@@ -28,7 +28,7 @@ const VALUES_PER_KEY_MAX: usize = 5_000;
 const COUNT_EVERY: usize = 10_000;
 /// Pairs that are added or looked up for a batch, for what a batch may take; the next one takes the others.
 const WANTED_MAX: usize = 30_000;
-/// Longer keys and values get no number: PostgreSQL compresses them better than they repeat.
+/// Longer keys and values stay with the span: they repeat seldom, and rows and index entries are small.
 const KEY_BYTES_MAX: usize = 128;
 /// Of text, without the quotes of JSON.
 const TEXT_BYTES_MAX: usize = 62;
