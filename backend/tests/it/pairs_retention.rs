@@ -8,7 +8,7 @@ use spanloom::store::pairs::{PAIRS_LOCK, sweep};
 use spanloom::store::retention::{self, Signal, SignalLimits};
 use spanloom_model::{AttrValue, Span};
 
-use super::harness::{self, Spanloom};
+use super::harness::{self, Spanloom, until};
 use super::pairs::{DAY_NS, assert_equal, dictionary, references, send, span, start_on};
 
 /// A span so many days old with the attributes, all with the same value.
@@ -109,6 +109,39 @@ async fn nothing_goes_while_a_writer_is_in_its_transaction() {
     assert_eq!(keys(&server).await, set(&["old"]));
     writer.rollback().await.unwrap();
     assert_eq!(sweep_pairs(&server).await.unwrap(), 1);
+}
+
+/// Catches a writer that does not wait for what is being deleted, and may use it.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_writer_writes_while_pairs_go() {
+    let server = start_on(&harness::database().await).await;
+    let mut sweeping = server.pool().begin().await.unwrap();
+    sqlx::query("SELECT pg_advisory_xact_lock($1, 0)")
+        .bind(PAIRS_LOCK)
+        .execute(&mut *sweeping)
+        .await
+        .unwrap();
+    let spans = [aged(1, 0, &["new"])];
+    let waits = async {
+        until("the writer waits", async || {
+            sqlx::query_scalar(
+                "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
+                     AND classid::bigint = $1 AND mode = 'ShareLock'
+                     AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))",
+            )
+            .bind(i64::from(PAIRS_LOCK))
+            .fetch_one(server.pool())
+            .await
+            .unwrap()
+        })
+        .await;
+        let stored: i64 =
+            sqlx::query_scalar("SELECT count(*) FROM spans").fetch_one(server.pool()).await.unwrap();
+        assert_eq!(stored, 0);
+        sweeping.rollback().await.unwrap();
+    };
+    tokio::join!(send(&server, &spans), waits);
+    assert_equal(&server, &spans).await;
 }
 
 /// Catches any order of writing, dropping and sweeping that leaves a span with a pair that is gone.
