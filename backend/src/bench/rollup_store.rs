@@ -32,11 +32,11 @@ const SAMPLE_SPANS_MAX: u32 = 1_000_000;
 const ADD_A_DAY: &str = "WITH added AS (
     INSERT INTO spans (start_time, duration_ns, span_id, parent_span_id, trace_id, service_id, operation_id,
         resource_id, scope_id, weight, flags, kind, status, start_sub_ns, status_message, trace_state,
-        attributes, events, links)
+        attributes, attribute_ids, events, links)
     SELECT now() - make_interval(days => $1) - random() * interval '1 day', duration_ns,
            (random() * 9e18)::bigint, (random() * 9e18)::bigint, gen_random_uuid(), service_id, operation_id,
            resource_id, scope_id, weight, flags, kind, status, start_sub_ns, status_message, trace_state,
-           attributes, events, links
+           attributes, attribute_ids, events, links
     FROM generate_series(1, 1 + $2 / (SELECT count(*) FROM bench_sample)), bench_sample LIMIT $2
     RETURNING start_time, service_id, operation_id, kind, status, duration_ns, weight
 ), cells AS (

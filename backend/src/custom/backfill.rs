@@ -17,6 +17,7 @@ use super::groups_store::Groups;
 use super::live_store::meter;
 use super::spans_store::{self, Resources};
 use crate::collect::sample;
+use crate::store::pairs::PairCache;
 use crate::store::retention::{Limits, Signal};
 
 /// A turn begins no step after so long.
@@ -107,12 +108,14 @@ async fn fill(pool: &PgPool, mut step: Step) -> anyhow::Result<()> {
     let mut meter = meter(version, step.definition.clone())?;
     let mut groups = Groups::default();
     let mut resources = Resources::new();
+    let pairs = PairCache::default();
     let mut tally = Tally::default();
     let mut spans_read = 0;
     loop {
-        let spans = step.fetch().await?;
+        let mut spans = step.fetch().await?;
         let is_last = spans.is_empty();
         spans_read += spans.len() as i64;
+        spans_store::fill_attributes(&mut step.reading, &pairs, &mut spans).await?;
         spans_store::add_resources(&mut step.reading, &spans, &mut resources).await?;
         // Reading attributes takes time, and this thread has other work.
         let known = resources.clone();

@@ -15,6 +15,7 @@ use super::spans_store::{self, Resources, SpanRow};
 use crate::query::metrics::params::Steps;
 use crate::query::params::TimeRange;
 use crate::query::store::{begin_read, timed_out};
+use crate::store::pairs::PairCache;
 
 /// Stored spans that are looked at.
 pub const SPANS_MAX: usize = 50_000;
@@ -68,6 +69,7 @@ async fn read(
 ) -> anyhow::Result<(Vec<SpanRow>, Resources, DateTime<Utc>)> {
     let deadline = Instant::now() + TIME_MAX;
     let mut spans = Vec::new();
+    let pairs = PairCache::default();
     let (mut to, mut length) = (end, FIRST_SLICE);
     while to > start && spans.len() < SPANS_MAX {
         let time_left = deadline.saturating_duration_since(Instant::now());
@@ -79,12 +81,11 @@ async fn read(
         let missing = SPANS_MAX - spans.len();
         let mut sql = spans_store::select("", meter, from, Some(to));
         sql.push(" ORDER BY s.start_time DESC LIMIT ").push_bind(missing as i64);
-        match sql.build().fetch_all(&mut *tx).await {
-            Ok(rows) => {
-                for row in &rows {
-                    spans.push(spans_store::span(row)?);
-                }
-                if rows.len() == missing {
+        match spans_store::fetch(&mut tx, &pairs, &mut sql).await {
+            Ok(mut slice) => {
+                let is_full = slice.len() == missing;
+                spans.append(&mut slice);
+                if is_full {
                     let oldest = spans.last().map_or(from, SpanRow::start);
                     to = oldest;
                     break;

@@ -11,8 +11,9 @@ use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Postgres, QueryBuilder, Row};
 
 use crate::query::store::time_of_us;
+use crate::store::pairs::{PairCache, StoredAttributes};
 
-/// A row of `spans`; attributes are JSON, none if no metric reads them.
+/// A row of `spans`; attributes are none if no metric reads them.
 #[derive(Debug)]
 pub struct SpanRow {
     service: String,
@@ -22,7 +23,7 @@ pub struct SpanRow {
     start_us: i64,
     duration_ns: i64,
     weight: f64,
-    attributes: Option<String>,
+    attributes: Option<StoredAttributes>,
     resource: i32,
 }
 
@@ -42,7 +43,11 @@ pub fn select(
 ) -> QueryBuilder<Postgres> {
     let mut sql = QueryBuilder::new(prefix);
     sql.push("SELECT v.name, o.name, s.kind, s.status, s.start_time, s.duration_ns, s.weight, ");
-    sql.push(if meter.reads_attributes() { "s.attributes" } else { "NULL::text" });
+    sql.push(if meter.reads_attributes() {
+        "s.attributes, s.attribute_ids"
+    } else {
+        "NULL::text, NULL::bytea"
+    });
     sql.push(
         ", s.resource_id FROM spans s JOIN services v ON v.id = s.service_id
            JOIN operations o ON o.id = s.operation_id WHERE s.start_time >= ",
@@ -84,9 +89,36 @@ pub fn span(row: &PgRow) -> sqlx::Result<SpanRow> {
         start_us: row.try_get::<DateTime<Utc>, _>(4)?.timestamp_micros(),
         duration_ns: row.try_get(5)?,
         weight: f64::from(row.try_get::<f32, _>(6)?),
-        attributes: row.try_get(7)?,
-        resource: row.try_get(8)?,
+        attributes: StoredAttributes::from_columns_or_null(row, 7, 8)?,
+        resource: row.try_get(9)?,
     })
+}
+
+/// The rows of [`select`] with their attributes.
+///
+/// # Errors
+/// If the database fails.
+pub async fn fetch(
+    db: &mut PgConnection,
+    pairs: &PairCache,
+    sql: &mut QueryBuilder<Postgres>,
+) -> sqlx::Result<Vec<SpanRow>> {
+    let rows = sql.build().fetch_all(&mut *db).await?;
+    let mut spans = rows.iter().map(span).collect::<sqlx::Result<Vec<_>>>()?;
+    fill_attributes(db, pairs, &mut spans).await?;
+    Ok(spans)
+}
+
+/// Looks attributes up, in the transaction that has read the spans.
+///
+/// # Errors
+/// If the database fails.
+pub async fn fill_attributes(
+    db: &mut PgConnection,
+    pairs: &PairCache,
+    spans: &mut [SpanRow],
+) -> sqlx::Result<()> {
+    pairs.fill(db, spans.iter_mut().filter_map(|span| span.attributes.as_mut())).await
 }
 
 /// Processes by id.
@@ -138,7 +170,7 @@ pub fn observe(
     let mut counted = 0;
     for span in spans {
         let attributes: Attributes = match &span.attributes {
-            Some(attributes) => serde_json::from_str(attributes).context("stored attributes")?,
+            Some(attributes) => attributes.read()?,
             None => Attributes::default(),
         };
         let resource = resources.get(&span.resource).map_or(&no_resource, |resource| resource);

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::custom::backfill;
 use crate::store::retention::{self, Limits};
-use crate::store::{Store, begin, upkeep};
+use crate::store::{Store, begin, pairs, upkeep};
 
 /// A job that takes longer than this is given up until its next turn.
 const JOB_TIMEOUT: Duration = Duration::from_mins(5);
@@ -44,6 +44,8 @@ pub enum Job {
     MoveCustomMetrics,
     /// Counts stored spans for custom metrics that are new, and deletes what is left of old ones.
     FillCustomMetrics,
+    /// Deletes pairs of attributes that no stored span has any more.
+    SweepPairs,
 }
 
 impl Job {
@@ -57,6 +59,7 @@ impl Job {
             Self::FoldErrors => "fold errors",
             Self::MoveCustomMetrics => "move custom metrics",
             Self::FillCustomMetrics => "fill custom metrics",
+            Self::SweepPairs => "sweep attribute pairs",
         }
     }
 
@@ -68,6 +71,7 @@ impl Job {
             Self::PairEdges => Duration::from_secs(30),
             // What people and alerts see of errors is as old as this.
             Self::FoldErrors => Duration::from_secs(4),
+            Self::SweepPairs => Duration::from_mins(10),
             Self::Partitions => Duration::from_mins(30),
             Self::Retention => Duration::from_mins(2),
         }
@@ -84,6 +88,7 @@ pub async fn run(store: Store, limits: Limits, stop: CancellationToken) {
         Job::FoldErrors,
         Job::MoveCustomMetrics,
         Job::FillCustomMetrics,
+        Job::SweepPairs,
     ];
     futures::future::join_all(jobs.map(|job| repeat(job, &store, &limits, &stop))).await;
 }
@@ -149,6 +154,9 @@ pub async fn turn(job: Job, store: &Store, limits: &Limits) -> anyhow::Result<bo
         Job::Retention => {
             dropped = retention::enforce(&mut transaction, Utc::now(), limits).await?;
             upkeep::forget_errors(&mut transaction).await?;
+        }
+        Job::SweepPairs => {
+            pairs::sweep(&mut transaction).await?;
         }
     }
     upkeep::note_job_run(&mut transaction, job.name()).await?;

@@ -4,6 +4,7 @@ use serde_json::Value;
 use sqlx::{Connection, PgConnection, Postgres, QueryBuilder};
 
 use super::traces::params::Tag;
+use crate::store::pair_numbers;
 
 type Sql = QueryBuilder<Postgres>;
 
@@ -16,6 +17,8 @@ pub struct TagCondition {
     /// Texts that occur in every JSON object with the attribute: looking for them is much cheaper
     /// than parsing.
     fragments: Vec<String>,
+    /// The numbers by which spans may have it.
+    pairs: Vec<i32>,
 }
 
 impl TagCondition {
@@ -44,7 +47,22 @@ impl TagCondition {
             // The escapes of doubles and bytes, see `AttrValue`, as PostgreSQL prints them.
             values.extend(["$double", "$bytes"].map(|escape| format!("{{\"{escape}\": {quoted}}}")));
         }
-        Ok(Self { key: tag.key.clone(), values, fragments })
+        Ok(Self { key: tag.key.clone(), values, fragments, pairs: Vec::new() })
+    }
+
+    /// The same for rows of `spans`, which have attributes by number too.
+    pub async fn resolve_for_spans(db: &mut PgConnection, tag: &Tag) -> sqlx::Result<Self> {
+        let mut condition = Self::resolve(db, tag).await?;
+        // A few at most: a value as text and as a number.
+        let mut sql = Sql::new("SELECT id FROM attribute_pairs WHERE key = ");
+        sql.push_bind(tag.key.clone()).push(" AND CASE WHEN true");
+        for fragment in condition.fragments_of_value() {
+            sql.push(" AND strpos(value, ").push_bind(fragment.clone()).push(") > 0");
+        }
+        sql.push(" THEN (value::jsonb #>> '{}') = ANY(").push_bind(condition.values.clone());
+        sql.push(") ELSE false END");
+        condition.pairs = sql.build_query_scalar().fetch_all(db).await?;
+        Ok(condition)
     }
 
     /// Adds ` AND ...`: the row or its process has the attribute. `services` are those that the rows may
@@ -56,8 +74,16 @@ impl TagCondition {
         }
         self.push(sql);
         sql.push(") OR ");
+        for &number in &self.pairs {
+            sql.push("position(").push_bind(pair_numbers::bytes(number)).push(" IN attribute_ids) > 0 OR ");
+        }
         self.push(sql);
         sql.push(")");
+    }
+
+    /// The first one is of the key.
+    fn fragments_of_value(&self) -> &[String] {
+        self.fragments.get(1..).unwrap_or_default()
     }
 
     /// Adds a condition about the column `attributes`.

@@ -4,6 +4,8 @@ mod begin;
 pub mod embedded;
 pub mod flavour;
 pub mod migrate;
+pub mod pair_numbers;
+pub mod pairs;
 pub mod retention;
 pub mod upkeep;
 
@@ -18,6 +20,7 @@ use crate::config::StorageConfig;
 
 pub use begin::{begin, begin_with};
 pub use flavour::Flavour;
+use pairs::PairCache;
 
 /// How long a request waits for a connection. Shorter than OTLP clients' time-out of ten seconds,
 /// so that they learn that the database is away.
@@ -35,6 +38,8 @@ pub struct Store {
     pub writers: sqlx::PgPool,
     /// How spans are stored.
     pub flavour: Flavour,
+    /// Pairs of attributes that were read.
+    pub pairs: PairCache,
 }
 
 impl Store {
@@ -46,9 +51,16 @@ impl Store {
         let options = options
             .application_name("spanloom")
             .log_slow_statements(tracing::log::LevelFilter::Warn, Duration::from_secs(5));
+        let pairs = PairCache::default();
+        let remembered = pairs.clone();
         let pool = PgPoolOptions::new()
             .max_connections(config.connections_max)
             .acquire_timeout(ACQUIRE_TIMEOUT)
+            // The database may have been restored meanwhile and give numbers away again.
+            .after_connect(move |_, _| {
+                remembered.clear();
+                Box::pin(std::future::ready(Ok(())))
+            })
             .connect_with(options.clone())
             .await
             .context("connecting to the database")?;
@@ -57,7 +69,7 @@ impl Store {
             .acquire_timeout(ACQUIRE_TIMEOUT)
             .connect_lazy_with(options);
         let flavour = migrate::run(&pool, config.chunk_hours).await?;
-        Ok(Self { pool, writers, flavour })
+        Ok(Self { pool, writers, flavour, pairs })
     }
 
     /// The same with connections for so many writers.

@@ -28,6 +28,8 @@ mod metrics;
 mod migrations;
 mod openapi;
 mod operate;
+mod pairs;
+mod pairs_retention;
 mod prometheus;
 mod prometheus_server;
 mod query;

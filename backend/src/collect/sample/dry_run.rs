@@ -19,6 +19,7 @@ use tokio::time::Instant;
 
 use super::dry_run_store::{self as store, Picked, Range, Resources, SpanRow};
 use crate::query::store::begin_read;
+use crate::store::pairs::PairCache;
 
 /// Looked at at most.
 const SPANS_MAX: u64 = 200_000;
@@ -62,12 +63,13 @@ pub async fn run(pool: &PgPool, settings: SamplingSettings) -> anyhow::Result<Op
 
     let mut trial = Trial::new(policies);
     let mut resources = Resources::new();
+    let pairs = PairCache::default();
     for chunk in chunks {
         if Instant::now() > deadline {
             complete = false;
             break;
         }
-        let rows = store::spans(&mut tx, chunk, with_attributes).await?;
+        let rows = store::spans(&mut tx, &pairs, chunk, with_attributes).await?;
         store::add_resources(&mut tx, &rows, &mut resources).await?;
         let (order, known) = (chunk.to_vec(), resources.clone());
         // Reading attributes takes time, and this thread serves other requests.

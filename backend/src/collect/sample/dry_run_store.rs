@@ -12,6 +12,7 @@ use sqlx::{PgConnection, PgPool, Row};
 use uuid::Uuid;
 
 use crate::query::store::time_of_us;
+use crate::store::pairs::{PairCache, StoredAttributes};
 
 /// A range of the starts of traces, the end exclusive.
 #[derive(Debug, Clone, Copy)]
@@ -90,7 +91,7 @@ pub async fn pick(
         .collect()
 }
 
-/// A span as far as policies look at it; attributes are JSON, none if they were not asked for.
+/// A span as far as policies look at it; attributes are none if they were not asked for.
 #[derive(Debug)]
 pub struct SpanRow {
     trace_id: TraceId,
@@ -100,13 +101,14 @@ pub struct SpanRow {
     kind: SpanKind,
     status: SpanStatus,
     trace_state: Option<String>,
-    attributes: Option<String>,
+    attributes: Option<StoredAttributes>,
     resource: i32,
 }
 
 /// The spans of traces, in any order.
 pub async fn spans(
     db: &mut PgConnection,
+    pairs: &PairCache,
     traces: &[Picked],
     with_attributes: bool,
 ) -> anyhow::Result<Vec<SpanRow>> {
@@ -116,18 +118,20 @@ pub async fn spans(
     let ids: Vec<Uuid> = traces.iter().map(|trace| Uuid::from_u128(trace.trace_id.get())).collect();
     let mut rows = sqlx::query(
         "SELECT trace_id, span_id, start_time, start_sub_ns, duration_ns, kind, status, trace_state,
-                CASE WHEN $4 THEN attributes END, resource_id
+                CASE WHEN $4 THEN attributes END, CASE WHEN $4 THEN attribute_ids END, resource_id
          FROM spans WHERE trace_id = ANY($1) AND start_time >= $2 AND start_time <= $3",
     )
     .bind(ids)
     .bind(time_of_us(start_ns.div_euclid(1_000)))
     .bind(time_of_us(end_ns.div_euclid(1_000)))
     .bind(with_attributes)
-    .fetch(db);
+    .fetch(&mut *db);
     let mut spans = Vec::new();
     while let Some(row) = rows.try_next().await? {
         spans.push(span(&row)?);
     }
+    drop(rows);
+    pairs.fill(db, spans.iter_mut().filter_map(|span| span.attributes.as_mut())).await?;
     Ok(spans)
 }
 
@@ -141,8 +145,8 @@ fn span(row: &PgRow) -> anyhow::Result<SpanRow> {
         kind: SpanKind::from_number(i32::from(row.try_get::<i16, _>(5)?)),
         status: SpanStatus::from_number(i32::from(row.try_get::<i16, _>(6)?)),
         trace_state: row.try_get(7)?,
-        attributes: row.try_get(8)?,
-        resource: row.try_get(9)?,
+        attributes: StoredAttributes::from_columns_or_null(row, 8, 9)?,
+        resource: row.try_get(10)?,
     })
 }
 
@@ -176,7 +180,7 @@ pub async fn add_resources(
 impl SpanRow {
     /// The span, with nothing where no policy looks.
     pub fn into_span(self, resources: &Resources, scope: &Arc<Scope>) -> anyhow::Result<Span> {
-        let attributes = self.attributes.as_deref().map(serde_json::from_str).transpose();
+        let attributes = self.attributes.as_ref().map(StoredAttributes::read).transpose()?;
         Ok(Span {
             trace_id: self.trace_id,
             span_id: self.span_id,
@@ -187,7 +191,7 @@ impl SpanRow {
             kind: self.kind,
             start_ns: self.start_ns,
             duration_ns: self.duration_ns,
-            attributes: attributes.context("stored attributes")?.unwrap_or_default(),
+            attributes: attributes.unwrap_or_default(),
             dropped_attributes_count: 0,
             events: Vec::new(),
             dropped_events_count: 0,

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use foldhash::{HashMap, HashMapExt as _};
-use spanloom_model::{Span, SpanKind, SpanStatus, TraceId};
+use serde::{Serialize, Serializer};
+use spanloom_model::{Attributes, Span, SpanKind, SpanStatus, TraceId};
 use sqlx::PgConnection;
 
 use super::cells::Cells;
@@ -14,7 +15,7 @@ use super::dimensions::Ids;
 /// COPY statements; the columns are in the order in which they are encoded.
 const COPY_SPANS: &str = "COPY spans (start_time, duration_ns, span_id, parent_span_id, trace_id, \
     service_id, operation_id, resource_id, scope_id, weight, flags, kind, status, start_sub_ns, \
-    status_message, trace_state, attributes, events, links, dropped_attributes_count, \
+    status_message, trace_state, attributes, attribute_ids, events, links, dropped_attributes_count, \
     dropped_events_count, dropped_links_count) FROM STDIN (FORMAT BINARY)";
 /// See [`COPY_SPANS`].
 const COPY_TRACES: &str = "COPY traces (trace_id, first_start, start_ns, end_ns, root_service_id, \
@@ -37,11 +38,17 @@ pub struct Row<'a> {
     pub weight: f64,
 }
 
-/// Adds spans; returns how many bytes that were.
-pub async fn copy_spans(connection: &mut PgConnection, rows: &[Row<'_>]) -> anyhow::Result<usize> {
+/// Adds spans; returns how many bytes that were. `numbers` has one for each attribute of each span, 0 for
+/// what is stored with the span.
+pub async fn copy_spans(
+    connection: &mut PgConnection,
+    rows: &[Row<'_>],
+    numbers: &[i32],
+) -> anyhow::Result<usize> {
     let mut copy = Copy::begin(connection, COPY_SPANS).await?;
+    let mut encoder = SpanEncoder::new(numbers);
     for row in rows {
-        encode_span(&mut copy.buffer, row)?;
+        encoder.encode(&mut copy.buffer, row)?;
         copy.flush_large().await?;
     }
     Ok(copy.finish().await?)
@@ -72,33 +79,63 @@ pub fn split_ns(unix_ns: i64) -> (i64, i16) {
     (unix_ns.div_euclid(1_000), unix_ns.rem_euclid(1_000) as i16)
 }
 
-fn encode_span(rows: &mut CopyBuffer, row: &Row<'_>) -> serde_json::Result<()> {
-    let Row { span, ids, weight } = row;
-    let (start_us, start_sub_ns) = split_ns(span.start_ns);
-    rows.row(22);
-    rows.timestamp_us(start_us);
-    rows.i64(span.duration_ns);
-    rows.i64(span.span_id.to_i64());
-    rows.i64_or_null(span.parent_span_id.map(spanloom_model::SpanId::to_i64));
-    rows.uuid(span.trace_id.get());
-    rows.i32(ids.service);
-    rows.i32(ids.operation);
-    rows.i32(ids.resource);
-    rows.i32(ids.scope);
-    rows.f32(*weight as f32);
-    rows.i32(span.flags.cast_signed());
-    rows.i16(span.kind.number());
-    rows.i16(span.status.number());
-    rows.i16(start_sub_ns);
-    rows.text_or_null(&span.status_message);
-    rows.text_or_null(&span.trace_state);
-    rows.json(&span.attributes)?;
-    rows.json_or_null(&span.events)?;
-    rows.json_or_null(&span.links)?;
-    rows.count(span.dropped_attributes_count);
-    rows.count(span.dropped_events_count);
-    rows.count(span.dropped_links_count);
-    Ok(())
+/// Encodes spans one after the other.
+pub struct SpanEncoder<'a> {
+    /// Of the attributes of the spans to come.
+    numbers: &'a [i32],
+}
+
+impl<'a> SpanEncoder<'a> {
+    /// Begins a batch; `numbers` as in [`copy_spans`].
+    pub fn new(numbers: &'a [i32]) -> Self {
+        Self { numbers }
+    }
+
+    /// A row of the next span.
+    pub fn encode(&mut self, rows: &mut CopyBuffer, row: &Row<'_>) -> serde_json::Result<()> {
+        let Row { span, ids, weight } = row;
+        let (start_us, start_sub_ns) = split_ns(span.start_ns);
+        let numbers;
+        (numbers, self.numbers) = self.numbers.split_at(span.attributes.len());
+        rows.row(23);
+        rows.timestamp_us(start_us);
+        rows.i64(span.duration_ns);
+        rows.i64(span.span_id.to_i64());
+        rows.i64_or_null(span.parent_span_id.map(spanloom_model::SpanId::to_i64));
+        rows.uuid(span.trace_id.get());
+        rows.i32(ids.service);
+        rows.i32(ids.operation);
+        rows.i32(ids.resource);
+        rows.i32(ids.scope);
+        rows.f32(*weight as f32);
+        rows.i32(span.flags.cast_signed());
+        rows.i16(span.kind.number());
+        rows.i16(span.status.number());
+        rows.i16(start_sub_ns);
+        rows.text_or_null(&span.status_message);
+        rows.text_or_null(&span.trace_state);
+        rows.json(&WithoutNumber { attributes: &span.attributes, numbers })?;
+        rows.numbers_or_null(numbers.iter().copied().filter(|number| *number != 0));
+        rows.json_or_null(&span.events)?;
+        rows.json_or_null(&span.links)?;
+        rows.count(span.dropped_attributes_count);
+        rows.count(span.dropped_events_count);
+        rows.count(span.dropped_links_count);
+        Ok(())
+    }
+}
+
+/// The attributes whose number is 0.
+struct WithoutNumber<'a> {
+    attributes: &'a Attributes,
+    numbers: &'a [i32],
+}
+
+impl Serialize for WithoutNumber<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let others = self.attributes.iter().zip(self.numbers).filter(|(_, number)| **number == 0);
+        serializer.collect_map(others.map(|(attribute, _)| attribute))
+    }
 }
 
 /// What a batch knows of a trace.

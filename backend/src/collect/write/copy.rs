@@ -4,6 +4,8 @@ use sqlx::PgConnection;
 use sqlx::postgres::PgCopyIn;
 use uuid::Uuid;
 
+use crate::store::pair_numbers;
+
 const SIGNATURE: &[u8] = b"PGCOPY\n\xff\r\n\0";
 
 /// Bytes that are handed to the database at once. It parses them while the next ones are encoded.
@@ -160,6 +162,17 @@ impl CopyBuffer {
     /// bytea
     pub fn bytes(&mut self, value: &[u8]) {
         self.field(value);
+    }
+
+    /// bytea of the numbers of attributes; NULL if there are none
+    pub fn numbers_or_null(&mut self, numbers: impl Iterator<Item = i32>) {
+        let length_at = self.bytes.len();
+        self.null();
+        numbers.for_each(|number| pair_numbers::push(&mut self.bytes, number));
+        let length = self.bytes.len() - length_at - 4;
+        if length > 0 {
+            self.bytes[length_at..length_at + 4].copy_from_slice(&(length as i32).to_be_bytes());
+        }
     }
 
     /// text

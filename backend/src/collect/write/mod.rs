@@ -17,6 +17,7 @@ mod errors;
 pub mod exemplars;
 mod logs;
 mod lookup;
+mod pairs;
 mod peer;
 mod progress;
 mod refused;
@@ -47,6 +48,7 @@ use crate::store::{Flavour, Store, begin};
 use batch::{Row, time_us};
 use count::Counters;
 use dimensions::Dimensions;
+use pairs::Pairs;
 use progress::{Positions, Reader};
 
 /// Batches of this size go straight into TimescaleDB's columnstore.
@@ -89,6 +91,7 @@ pub struct Writer {
     positions: Positions,
     appetite: Appetite,
     dimensions: Dimensions,
+    pairs: Pairs,
     counters: Counters,
     /// Days (UTC) whose partitions are known to exist.
     days: HashSet<NaiveDate>,
@@ -128,6 +131,7 @@ impl Writer {
                 linger: Duration::from_millis(config.ingest.linger_ms),
             },
             dimensions: Dimensions::default(),
+            pairs: Pairs::default(),
             counters: Counters::default(),
             days: HashSet::new(),
             written,
@@ -155,9 +159,10 @@ impl Writer {
             metrics::counter!("spanloom_write_errors_total").increment(1);
             // Whatever failed, the database may not be the one that the caches remember.
             self.dimensions.clear();
+            self.pairs.clear();
             self.counters.clear();
             self.days.clear();
-            if !is_transient(&error) {
+            if !refused::is_transient(&error) {
                 self.narrow(&error);
                 continue;
             }
@@ -301,8 +306,9 @@ impl Writer {
     /// afresh above everything that was ever written.
     async fn claim(&mut self, connection: &mut PgConnection) -> anyhow::Result<()> {
         progress::claim_queue(connection, &self.source, &self.reader).await?;
-        let (is_ours, newest_start_ns, epoch) =
+        let (is_ours, newest_start_ns, epoch, pairs_floor) =
             progress::read_slots(connection, &self.slots, self.owner).await?;
+        self.pairs.set_floor(pairs_floor);
         self.counters.custom.refresh(connection, epoch).await.context("custom metrics")?;
         if !is_ours {
             self.filter = None;
@@ -396,6 +402,7 @@ impl Writer {
         }
         let spans: Vec<&Span> = selected.kept.iter().collect();
         let ids = self.dimensions.resolve(&self.store.writers, &spans).await?;
+        let numbers = self.pairs.resolve(&self.store.writers, &spans).await?;
         self.ensure_partitions(starts(&spans)).await.context("partitions")?;
         let rows: Vec<Row> = spans
             .iter()
@@ -405,7 +412,7 @@ impl Writer {
             .collect();
 
         let direct = self.begin_direct_compress(connection, rows.len()).await?;
-        bytes += batch::copy_spans(connection, &rows).await.context("adding spans")?;
+        bytes += batch::copy_spans(connection, &rows, &numbers).await.context("adding spans")?;
         end_direct_compress(connection, direct).await?;
         bytes += batch::copy_traces(connection, &rows).await.context("adding traces")?;
         bytes += self.counters.copy_stored(&self.store.writers, connection, &rows, count).await?;
@@ -480,18 +487,4 @@ fn tell(told: &Told) {
     metrics::counter!("spanloom_spans_sampled_out_total").increment(told.dropped as u64);
     metrics::counter!("spanloom_log_records_written_total").increment(told.logs as u64);
     metrics::counter!("spanloom_written_bytes_total").increment(told.bytes as u64);
-}
-
-/// Whether the same spans may be accepted later. Only what the database says of the data itself is
-/// final: a read-only standby, a lost password, a full disk pass.
-fn is_transient(error: &anyhow::Error) -> bool {
-    let Some(sqlx::Error::Database(database)) = error.downcast_ref::<sqlx::Error>() else {
-        // Whatever is not the database's word may pass too. What does not is told again and again.
-        return true;
-    };
-    // Classes of SQLSTATE: data exception, integrity constraint, program limit. A partition that
-    // was dropped under us is a check violation too, and is made again by the next attempt.
-    let code = database.code().unwrap_or_default();
-    let is_final = ["22", "23", "54"].iter().any(|class| code.starts_with(class));
-    !is_final || (code == "23514" && database.message().contains("no partition"))
 }

@@ -28,6 +28,7 @@ use uuid::Uuid;
 use crate::collect::queue::rabbit::RabbitReader;
 use crate::collect::queue::{Record, Source};
 use crate::custom::SEAM_LOCK;
+use crate::store::pairs::PAIRS_LOCK;
 
 /// First half of the slots' locks: any number that nobody else takes. The second is the slot.
 const SLOT_LOCK: i32 = 0x534c_4f54;
@@ -42,38 +43,42 @@ pub struct Positions {
 }
 
 /// Waits until no other writer has any of the slots, to the end of the transaction, and nobody changes
-/// what custom metrics count.
+/// what custom metrics count or deletes pairs of attributes.
 pub async fn lock_slots(connection: &mut PgConnection, slots: &[i16]) -> sqlx::Result<()> {
     // Somebody who holds a lock and hangs must not hold everybody. And a partition that was never
-    // analysed must not be read whole to find a few spans: the index is always better.
+    // analysed must not be read whole to find a few spans: the index is always better. What has no index
+    // seems so expensive then that it would be compiled each time, for 80 ms.
     sqlx::query(
         "SELECT set_config('lock_timeout', '5s', true), set_config('enable_seqscan', 'off', true),
-                set_config('enable_bitmapscan', 'off', true)",
+                set_config('enable_bitmapscan', 'off', true), set_config('jit', 'off', true)",
     )
     .execute(&mut *connection)
     .await?;
     // One order for all, so that nobody waits in a circle.
     sqlx::query(
-        "SELECT pg_advisory_xact_lock_shared($3, 0), pg_advisory_xact_lock($1, slot)
+        "SELECT pg_advisory_xact_lock_shared($3, 0), pg_advisory_xact_lock_shared($4, 0),
+                pg_advisory_xact_lock($1, slot)
          FROM (SELECT unnest($2::smallint[])::int AS slot ORDER BY 1) s",
     )
     .bind(SLOT_LOCK)
     .bind(slots)
     .bind(SEAM_LOCK)
+    .bind(PAIRS_LOCK)
     .execute(connection)
     .await?;
     Ok(())
 }
 
-/// Whether `owner` has all of the slots already, the newest start of any span in them, and the epoch of
-/// custom metrics. Call it with the locks in hand, in a statement of its own: it has to see what the owner before committed.
+/// Whether `owner` has all of the slots already, the newest start of any span in them, the epoch of
+/// custom metrics, and the day, since the epoch, from which on no pair of attributes was deleted. Call it with the locks in hand, in a statement of its own: it has to see what the owner before committed.
 pub async fn read_slots(
     connection: &mut PgConnection,
     slots: &[i16],
     owner: Uuid,
-) -> sqlx::Result<(bool, i64, i64)> {
+) -> sqlx::Result<(bool, i64, i64, i32)> {
     sqlx::query_as(
-        "SELECT bool_and(owner = $2), max(newest_start_ns), (SELECT epoch FROM custom_metric_epoch)
+        "SELECT bool_and(owner = $2), max(newest_start_ns), (SELECT epoch FROM custom_metric_epoch),
+                (SELECT day - date '1970-01-01' FROM attribute_pairs_floor)
          FROM write_slots WHERE slot = ANY($1)",
     )
     .bind(slots)

@@ -44,3 +44,17 @@ fn put_aside(dir: &Path, name: &str, what: &str, count: usize, encode: impl FnOn
         Err(error) => tracing::error!(count, "{what} that the database refuses are lost: {error}"),
     }
 }
+
+/// Whether the same spans may be accepted later. Only what the database says of the data itself is
+/// final: a read-only standby, a lost password, a full disk pass.
+pub fn is_transient(error: &anyhow::Error) -> bool {
+    let Some(sqlx::Error::Database(database)) = error.downcast_ref::<sqlx::Error>() else {
+        // Whatever is not the database's word may pass too. What does not is told again and again.
+        return true;
+    };
+    // Classes of SQLSTATE: data exception, integrity constraint, program limit. A partition that
+    // was dropped under us is a check violation too, and is made again by the next attempt.
+    let code = database.code().unwrap_or_default();
+    let is_final = ["22", "23", "54"].iter().any(|class| code.starts_with(class));
+    !is_final || (code == "23514" && database.message().contains("no partition"))
+}

@@ -7,6 +7,8 @@ use anyhow::Context;
 use spanloom_model::api::{TagKey, TagValue, TagValueType};
 use spanloom_model::{AttrValue, Attributes};
 
+use crate::store::pairs::StoredAttributes;
+
 /// Keys in an answer at most.
 pub const KEYS_MAX: usize = 200;
 /// Values in an answer at most.
@@ -26,8 +28,8 @@ pub struct Sample {
 /// A span of the sample.
 #[derive(Debug)]
 pub struct SampledSpan {
-    /// Its own attributes, as they are stored.
-    pub attributes: String,
+    /// Its own attributes.
+    pub attributes: StoredAttributes,
     /// The id of its process.
     pub resource_id: i32,
     /// How many spans it stands for.
@@ -52,7 +54,7 @@ impl Parsed {
             .iter()
             .map(|span| {
                 let process = resources.get(&span.resource_id).cloned().unwrap_or_default();
-                Ok((read(&span.attributes)?, process, f64::from(span.weight)))
+                Ok((span.attributes.read()?, process, f64::from(span.weight)))
             })
             .collect::<anyhow::Result<_>>()?;
         Ok(Self { spans })
@@ -123,7 +125,7 @@ mod tests {
     use super::*;
 
     fn span(attributes: &str, resource_id: i32, weight: f32) -> SampledSpan {
-        SampledSpan { attributes: attributes.to_owned(), resource_id, weight }
+        SampledSpan { attributes: attributes.into(), resource_id, weight }
     }
 
     fn sample() -> Sample {

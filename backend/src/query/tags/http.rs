@@ -34,7 +34,7 @@ async fn counted<T: Send + 'static>(
     count: impl FnOnce(&Sample, &str) -> anyhow::Result<T> + Send + 'static,
 ) -> ApiResult<(T, u64)> {
     let service = completion.service.as_deref();
-    let sample = store::sample(&query.store.pool, service, completion.range, query.search_time()).await?;
+    let sample = store::sample(&query.store, service, completion.range, query.search_time()).await?;
     let counts = web::block(move || {
         Ok::<_, anyhow::Error>((count(&sample, &completion.prefix)?, sample.spans.len() as u64))
     });

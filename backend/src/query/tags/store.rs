@@ -4,11 +4,13 @@ use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use sqlx::postgres::PgRow;
-use sqlx::{PgConnection, PgPool, Postgres, QueryBuilder, Row};
+use sqlx::{PgConnection, Postgres, QueryBuilder, Row};
 
 use super::count::{Sample, SampledSpan};
 use crate::query::params::TimeRange;
 use crate::query::store::{begin_read, limit_statements, service_id, time_of_us, timed_out};
+use crate::store::Store;
+use crate::store::pairs::StoredAttributes;
 
 /// Spans that are looked at.
 pub const SAMPLE_SPANS_MAX: usize = 2_000;
@@ -21,13 +23,13 @@ const FIRST_SLICE_US: i64 = 10_000_000;
 /// Takes the newest spans, of one service if it is given, with the attributes of their processes.
 /// When `search_time` is over it returns what it has.
 pub async fn sample(
-    pool: &PgPool,
+    store: &Store,
     service: Option<&str>,
     range: TimeRange,
     search_time: Duration,
 ) -> sqlx::Result<Sample> {
     let deadline = Instant::now() + search_time;
-    let mut tx = begin_read(pool, search_time).await?;
+    let mut tx = begin_read(&store.pool, search_time).await?;
     let service = match service {
         None => None,
         Some(name) => match service_id(&mut tx, name).await? {
@@ -52,7 +54,7 @@ pub async fn sample(
             Ok(rows) => {
                 for row in &rows {
                     sample.spans.push(SampledSpan {
-                        attributes: row.try_get(0)?,
+                        attributes: StoredAttributes::from_columns(row, 0, 3)?,
                         resource_id: row.try_get(1)?,
                         weight: row.try_get(2)?,
                     });
@@ -61,7 +63,7 @@ pub async fn sample(
             Err(error) if timed_out(&error) => {
                 // The transaction has failed with it.
                 tx.rollback().await?;
-                tx = begin_read(pool, search_time).await?;
+                tx = begin_read(&store.pool, search_time).await?;
                 break;
             }
             Err(error) => return Err(error),
@@ -72,6 +74,7 @@ pub async fn sample(
 
     let ids: HashSet<i32> = sample.spans.iter().map(|span| span.resource_id).collect();
     limit_statements(&mut tx, search_time).await?;
+    store.pairs.fill(&mut tx, sample.spans.iter_mut().map(|span| &mut span.attributes)).await?;
     let rows = sqlx::query("SELECT id, attributes FROM resources WHERE id = ANY($1)")
         .bind(ids.into_iter().collect::<Vec<i32>>())
         .fetch_all(&mut *tx)
@@ -91,7 +94,7 @@ async fn slice(
 ) -> sqlx::Result<Vec<PgRow>> {
     let mut sql = QueryBuilder::<Postgres>::new("SELECT CASE WHEN octet_length(attributes) <= ");
     sql.push_bind(ATTRIBUTE_BYTES_MAX);
-    sql.push(" THEN attributes ELSE '{}' END, resource_id, weight FROM spans WHERE start_time >= ");
+    sql.push(" THEN attributes ELSE '{}' END, resource_id, weight, attribute_ids FROM spans WHERE start_time >= ");
     sql.push_bind(time_of_us(start_us)).push(" AND start_time < ").push_bind(time_of_us(end_us));
     if let Some(service) = service {
         sql.push(" AND service_id = ").push_bind(service);

@@ -199,7 +199,7 @@ fn span(
         skew_ns,
         status: row.status,
         status_message: row.status_message.unwrap_or_default(),
-        attributes: json(&row.attributes, "attributes")?,
+        attributes: row.attributes.read()?,
         events: events
             .into_iter()
             .map(|event| ApiEvent {

@@ -5,6 +5,7 @@ use sqlx::{PgConnection, Postgres, QueryBuilder};
 
 use crate::query::dependencies::call::Call;
 use crate::query::store::service_id;
+use crate::store::pair_numbers;
 
 /// A call, with names resolved to ids. The span that satisfies it is the one whose duration and status
 /// the graph shows: the callee's, and of what sends no spans the caller's.
@@ -24,11 +25,22 @@ enum Callee {
         key: String,
         /// Texts that occur in the attributes of every span that calls it: looking for them is much
         /// cheaper than parsing.
-        fragments: Vec<String>,
+        fragments: Vec<Fragment>,
         /// A host that is no database or queue: it is a node only where no service answered.
         is_external: bool,
     },
 }
+
+/// A text in attributes.
+#[derive(Debug, Clone)]
+struct Fragment {
+    text: String,
+    /// The pairs that have it in their value, by number.
+    pairs: Vec<i32>,
+}
+
+/// Looking for more pairs than these takes as long as reading all.
+const PAIRS_MAX: usize = 20;
 
 impl CallCondition {
     /// Looks the names up; none if there is no such service.
@@ -47,7 +59,7 @@ impl CallCondition {
             }
             Some(key) => Callee::Node {
                 key,
-                fragments: fragments(&call.callee.name),
+                fragments: resolve_fragments(db, &call.callee.name).await?,
                 is_external: call.callee.node_type == DependencyNodeType::External,
             },
         };
@@ -68,10 +80,16 @@ impl CallCondition {
                     sql.push(" AND h.service_id = ").push_bind(caller);
                 }
                 sql.push(" AND h.kind IN (3, 4) AND CASE WHEN true");
-                for fragment in fragments {
-                    sql.push(" AND strpos(h.attributes, ").push_bind(fragment.clone()).push(") > 0");
+                for Fragment { text, pairs } in fragments {
+                    sql.push(" AND (strpos(h.attributes, ").push_bind(text.clone()).push(") > 0");
+                    for &number in pairs {
+                        sql.push(" OR position(").push_bind(pair_numbers::bytes(number));
+                        sql.push(" IN h.attribute_ids) > 0");
+                    }
+                    sql.push(")");
                 }
-                sql.push(" THEN call_peer(h.attributes::jsonb) = ").push_bind(key.clone());
+                sql.push(" THEN call_peer(span_attributes(h.attributes, h.attribute_ids)) = ");
+                sql.push_bind(key.clone());
                 sql.push(" ELSE false END");
                 if *is_external {
                     sql.push(
@@ -104,6 +122,23 @@ fn push_caller(sql: &mut QueryBuilder<Postgres>, caller: i32) {
              WHERE c.service_id = ",
     );
     sql.push_bind(caller).push(CALLS).push("))");
+}
+
+/// What to look for; no texts that are in many pairs.
+async fn resolve_fragments(db: &mut PgConnection, name: &str) -> sqlx::Result<Vec<Fragment>> {
+    let mut found = Vec::new();
+    for text in fragments(name) {
+        let pairs: Vec<i32> =
+            sqlx::query_scalar("SELECT id FROM attribute_pairs WHERE strpos(value, $1) > 0 LIMIT $2")
+                .bind(&text)
+                .bind(PAIRS_MAX as i64 + 1)
+                .fetch_all(&mut *db)
+                .await?;
+        if pairs.len() <= PAIRS_MAX {
+            found.push(Fragment { text, pairs });
+        }
+    }
+    Ok(found)
 }
 
 /// The name without the slash that joins system and namespace; as JSON spells it.

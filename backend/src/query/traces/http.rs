@@ -261,6 +261,6 @@ async fn read_rows(query: &Query, trace_id: &str, request: &HttpRequest) -> ApiR
     params.finish().map_err(ApiError::invalid_fields)?;
     let trace_id = trace_id.map_err(|error| ApiError::invalid("traceId", error.to_string()))?;
     let spans_max = query.config.trace_spans_max;
-    let rows = store::trace(&query.store.pool, trace_id, spans_max, query.statement_time()).await?;
+    let rows = store::trace(&query.store, trace_id, spans_max, query.statement_time()).await?;
     rows.ok_or_else(|| ApiError::not_found("trace"))
 }

@@ -69,7 +69,7 @@ fn span(
         kind: row.kind,
         start_ns: row.start_ns,
         duration_ns: row.duration_ns,
-        attributes: json(&row.attributes, "attributes")?,
+        attributes: row.attributes.read()?,
         dropped_attributes_count,
         events: json_list(row.events.as_deref(), "events")?,
         dropped_events_count,

@@ -78,7 +78,7 @@ impl Conditions {
             conditions.operations = Some(operations);
         }
         for tag in &filter.tags {
-            conditions.tags.push(TagCondition::resolve(db, tag).await?);
+            conditions.tags.push(TagCondition::resolve_for_spans(db, tag).await?);
         }
         if let Some(call) = &filter.call {
             conditions.call = CallCondition::resolve(db, call).await?;

@@ -5,7 +5,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use spanloom_model::{Attributes, Span, SpanId};
+use spanloom_model::{Span, SpanId};
 
 use super::store::{ResourceRow, SpanRow};
 
@@ -40,8 +40,7 @@ fn is_half(span: &SpanRow) -> bool {
 }
 
 fn parent_of_both(half: &SpanRow) -> Option<SpanId> {
-    let attributes: Attributes = serde_json::from_str(&half.attributes).ok()?;
-    attributes.get_str(Span::SHARED_PARENT)?.parse().ok()
+    half.attributes.read().ok()?.get_str(Span::SHARED_PARENT)?.parse().ok()
 }
 
 #[cfg(test)]
@@ -70,7 +69,7 @@ mod tests {
             status: SpanStatus::Unset,
             status_message: None,
             trace_state: None,
-            attributes: attributes.to_owned(),
+            attributes: attributes.into(),
             events: None,
             links: None,
             dropped: [0; 3],

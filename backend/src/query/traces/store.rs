@@ -7,12 +7,14 @@ use anyhow::Context;
 use futures::TryStreamExt;
 use spanloom_model::{SpanId, SpanKind, SpanStatus, TraceId};
 use sqlx::postgres::PgRow;
-use sqlx::{PgConnection, PgPool, Row};
+use sqlx::{PgConnection, Row};
 use uuid::Uuid;
 
 use crate::query::store::{begin_read, operation_names, service_names, time_of_us};
+use crate::store::Store;
+use crate::store::pairs::StoredAttributes;
 
-/// A trace as it is stored. Attributes, events and links are JSON.
+/// A trace as it is stored. Events and links are JSON.
 #[derive(Debug)]
 pub struct TraceRows {
     /// The trace.
@@ -58,8 +60,8 @@ pub struct SpanRow {
     pub status_message: Option<String>,
     /// W3C trace state.
     pub trace_state: Option<String>,
-    /// JSON object.
-    pub attributes: String,
+    /// Its attributes.
+    pub attributes: StoredAttributes,
     /// JSON array.
     pub events: Option<String>,
     /// JSON array.
@@ -98,12 +100,12 @@ pub struct ScopeRow {
 
 /// Reads a trace with at most `spans_max` spans; none if nothing is stored under the id.
 pub async fn trace(
-    pool: &PgPool,
+    store: &Store,
     trace_id: TraceId,
     spans_max: usize,
     statement_time: Duration,
 ) -> anyhow::Result<Option<TraceRows>> {
-    let mut tx = begin_read(pool, statement_time).await?;
+    let mut tx = begin_read(&store.pool, statement_time).await?;
     let uuid = Uuid::from_u128(trace_id.get());
     // The pieces tell the time, so that partitions without the trace are left alone.
     let extent =
@@ -120,6 +122,7 @@ pub async fn trace(
     }
     let truncated = spans.len() > spans_max;
     spans.truncate(spans_max);
+    store.pairs.fill(&mut tx, spans.iter_mut().map(|span| &mut span.attributes)).await?;
 
     let ids = |id: fn(&SpanRow) -> i32| Vec::from_iter(spans.iter().map(id).collect::<HashSet<i32>>());
     Ok(Some(TraceRows {
@@ -142,7 +145,7 @@ async fn spans(
     let mut rows = sqlx::query(
         "SELECT start_time, start_sub_ns, duration_ns, span_id, parent_span_id, operation_id, resource_id,
                 scope_id, flags, kind, status, status_message, trace_state, attributes, events, links,
-                dropped_attributes_count, dropped_events_count, dropped_links_count
+                dropped_attributes_count, dropped_events_count, dropped_links_count, attribute_ids
          FROM spans WHERE trace_id = $1 AND start_time >= $2 AND start_time <= $3
          ORDER BY start_time, start_sub_ns, duration_ns DESC, span_id LIMIT $4",
     )
@@ -175,7 +178,7 @@ fn span(row: &PgRow) -> anyhow::Result<SpanRow> {
         status: SpanStatus::from_number(i32::from(row.try_get::<i16, _>(10)?)),
         status_message: row.try_get(11)?,
         trace_state: row.try_get(12)?,
-        attributes: row.try_get(13)?,
+        attributes: StoredAttributes::from_columns(row, 13, 19)?,
         events: row.try_get(14)?,
         links: row.try_get(15)?,
         dropped: [dropped(16)?, dropped(17)?, dropped(18)?],
