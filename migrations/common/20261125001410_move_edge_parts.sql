@@ -134,6 +134,8 @@ CREATE INDEX edge_halves_of_callees ON edge_halves (written_at) WHERE NOT is_cal
 CREATE FUNCTION pair_edge_halves(callers_since timestamptz, callees_since timestamptz, callees_before timestamptz)
 RETURNS void
 LANGUAGE plpgsql
+-- A table that was empty when it was looked at is not so small now.
+SET enable_nestloop = off
 AS $$
 BEGIN
     -- A callee is one call, even if two spans have its caller's id. The caller stays: it may have called

@@ -1,5 +1,9 @@
 -- What the writer adds is a row per series and batch, its cells as arrays: a twentieth of the rows. A cell says
 -- which of Prometheus' bounds it is of, too: sums since ever come from the same rows as minutes.
+
+-- What a server that still runs has added meanwhile; from here on it waits, and then fails and keeps its spans.
+LOCK TABLE span_metrics IN ACCESS EXCLUSIVE MODE;
+SELECT roll_up_metrics();
 DROP VIEW metrics_minute, metrics_hour, metrics_day;
 DROP TABLE span_metrics;
 

@@ -27,6 +27,8 @@ CREATE INDEX packed_metrics_1d_services ON packed_metrics_1d (time) WHERE operat
 
 UPDATE retained_tables SET table_name = 'packed_' || table_name
 WHERE table_name IN ('metrics_1m', 'metrics_1h', 'metrics_1d');
+-- Minutes stay until hours and days have them, whatever bound there is on bytes.
+UPDATE retained_tables SET age_min = '1 hour' WHERE table_name = 'packed_metrics_1m';
 SELECT ensure_partitions(now(), now() + interval '1 day');
 SELECT ensure_partitions(d.day, d.day)
 FROM (SELECT DISTINCT date_trunc('day', time, 'UTC') AS day FROM (
@@ -210,6 +212,9 @@ BEGIN
     SELECT date_trunc('hour', time, 'UTC'), service_id, operation_id, kind, status, version, bucket,
            sum(span_count), sum(duration_ns_sum)
     FROM metrics_1m WHERE time >= folded_before AND time < fold_before GROUP BY 1, 2, 3, 4, 5, 6, 7;
+    -- Retention may have been faster than time.
+    PERFORM ensure_partitions(d.day, d.day)
+    FROM (SELECT DISTINCT date_trunc('day', time, 'UTC') AS day FROM metric_changes) d;
     PERFORM packed_metrics_add_changes('packed_metrics_1h', 'hour');
     PERFORM packed_metrics_add_changes('packed_metrics_1d', 'day');
     UPDATE packed_metrics_folded SET before = fold_before;
@@ -253,7 +258,9 @@ BEGIN
         END IF;
     END IF;
     IF complete_before >= folded_before + interval '5 minutes' THEN
-        PERFORM fold_metrics(complete_before);
+        -- Not beyond what is stored: a clock that was ahead once would make all later minutes late ones.
+        PERFORM fold_metrics(least(
+            complete_before, (SELECT max(time) + interval '1 minute' FROM packed_metrics_1m)));
     END IF;
     RETURN cells;
 END

@@ -1,6 +1,7 @@
 -- Calls by minute are a row per edge, its cells as arrays, as those of spans.
 
--- What parts hold goes where it belongs.
+-- What parts hold goes where it belongs; a server that still runs waits, and then fails and keeps its spans.
+LOCK TABLE edge_parts, edge_halves, service_edges IN ACCESS EXCLUSIVE MODE;
 SELECT pair_edges();
 DROP VIEW edges_minute, edge_totals_now;
 DROP TABLE edge_parts;

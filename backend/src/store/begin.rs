@@ -2,8 +2,9 @@
 //!
 //! A future of sqlx 0.9 that is dropped while `BEGIN` is on its way leaves the connection in the pool with an
 //! open transaction, which whoever gets it next is in without knowing
-//! (<https://github.com/launchbadge/sqlx/issues/4385>). Clients hang up and jobs are stopped at any moment, so
-//! here a task of its own begins, and what nobody waits for any more is rolled back.
+//! (<https://github.com/launchbadge/sqlx/issues/4385>; with a release that has #4394 this can go). Clients
+//! hang up and jobs are stopped at any moment, so here a task of its own begins, and what nobody waits for any
+//! more is rolled back.
 
 use sqlx::{PgPool, Postgres, Transaction};
 use tokio::task::JoinHandle;

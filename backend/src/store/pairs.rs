@@ -122,8 +122,13 @@ impl PairCache {
             self.remember(&found);
             pairs.extend(found);
         }
+        let mut lost = 0;
         for span in &mut spans {
             span.pairs = span.ids.iter().filter_map(|id| pairs.get(id).cloned()).collect();
+            lost += span.ids.len() - span.pairs.len();
+        }
+        if lost > 0 {
+            tracing::error!(lost, "attributes of stored spans are not in the table attribute_pairs");
         }
         Ok(())
     }
@@ -167,6 +172,8 @@ pub async fn sweep(connection: &mut PgConnection) -> sqlx::Result<u64> {
     if !sqlx::query_scalar(is_due).bind(first_day(connection).await?).fetch_one(&mut *connection).await? {
         return Ok(0);
     }
+    // Writers queue behind this, and give up after five seconds.
+    sqlx::query("SET LOCAL lock_timeout = '4s'").execute(&mut *connection).await?;
     sqlx::query("SELECT pg_advisory_xact_lock($1, 0)").bind(PAIRS_LOCK).execute(&mut *connection).await?;
     // Again: what was on its way a moment ago is stored now, and may be older.
     let day = first_day(connection).await?;

@@ -31,7 +31,7 @@ pub async fn forget_idle_totals(connection: &mut PgConnection) -> sqlx::Result<(
     Ok(())
 }
 
-/// Joins the two ends of calls that wait; returns how many counts changed.
+/// Joins the two ends of calls that wait; returns how many rows of edges changed.
 pub async fn pair_edges(connection: &mut PgConnection) -> sqlx::Result<i64> {
     sqlx::query_scalar("SELECT pair_edges()").fetch_one(connection).await
 }

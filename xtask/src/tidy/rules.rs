@@ -85,13 +85,6 @@ pub const WORDS: &[WordRule] = &[
         fix: "crates/* do no input or output: take the data as an argument and let the caller fetch it",
     },
     WordRule {
-        name: "begin",
-        applies: |path| is_backend(path) && path != "backend/src/store/begin.rs",
-        words: &["pool.begin", "writers.begin", ".begin_with("],
-        in_tests: false,
-        fix: "a cancelled begin() poisons its connection: use store::begin",
-    },
-    WordRule {
         name: "pure crates",
         applies: |path| path.starts_with("crates/") && path.ends_with("Cargo.toml"),
         words: &["tokio", "reqwest", "sqlx", "actix", "tonic"],

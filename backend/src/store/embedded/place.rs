@@ -109,7 +109,10 @@ pub(super) fn remove(base: &Path) -> anyhow::Result<()> {
         let own = own.with_context(|| format!("{} is no place of ours", data.display()))?;
         fs::remove_dir_all(own).with_context(|| format!("removing {}", own.display()))?;
     }
-    fs::remove_dir_all(base).with_context(|| format!("removing {}", base.display()))
+    // Aside first: the lock is within, and a server that starts now must not find half of it.
+    let aside = base.with_file_name(format!("pg-removed-{}", std::process::id()));
+    fs::rename(base, &aside).with_context(|| format!("moving {} aside", base.display()))?;
+    fs::remove_dir_all(&aside).with_context(|| format!("removing {}", aside.display()))
 }
 
 /// A folder that only PostgreSQL's user and we can enter; the socket's permissions are its own.

@@ -35,7 +35,7 @@ impl EmbeddedPostgres {
         if !base.exists() {
             return Ok(());
         }
-        // Held until all is gone, so that no server starts meanwhile.
+        // Held until nothing is found here any more, so that no server starts with half of it.
         let _lock = leftover::lock(&base)?;
         place::remove(&base)
     }
