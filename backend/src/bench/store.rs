@@ -89,10 +89,11 @@ impl Database {
         Ok(bytes as u64)
     }
 
-    /// What happens to data as it ages, at once: metrics are rolled up, chunks compressed, free
-    /// room given back.
+    /// What happens to data as it ages, at once: metrics are rolled up, halves of calls wait no longer, chunks
+    /// are compressed, free room is given back.
     pub async fn compact(&mut self) -> anyhow::Result<()> {
         self.connection.execute("SELECT roll_up_metrics()").await.context("rolling metrics up")?;
+        self.connection.execute("SELECT pair_edges(interval '0')").await.context("pairing calls")?;
         for chunk in self.chunks().await? {
             sqlx::query("SELECT compress_chunk($1::regclass, if_not_compressed => true)")
                 .bind(&chunk)
