@@ -26,7 +26,7 @@ const COPY_METRICS: &str = "COPY span_metrics (minute, service_id, operation_id,
     version, buckets, bounds, span_counts, duration_ns_sums) FROM STDIN (FORMAT BINARY)";
 
 /// A minute in microseconds.
-pub const MINUTE_US: i64 = 60_000_000;
+const MINUTE_US: i64 = 60_000_000;
 
 /// A span to be added.
 pub struct Row<'a> {
@@ -77,6 +77,12 @@ pub fn time_us(unix_ns: i64) -> DateTime<Utc> {
 /// Microseconds since the epoch and the nanoseconds below, both as stored.
 pub fn split_ns(unix_ns: i64) -> (i64, i16) {
     (unix_ns.div_euclid(1_000), unix_ns.rem_euclid(1_000) as i16)
+}
+
+/// The minute in which the span starts, in microseconds since the epoch.
+pub fn minute_us(span: &Span) -> i64 {
+    let start_us = split_ns(span.start_ns).0;
+    start_us - start_us.rem_euclid(MINUTE_US)
 }
 
 /// Encodes spans one after the other.
@@ -214,9 +220,8 @@ struct Series<'a> {
 pub fn encode_metrics(buffer: &mut CopyBuffer, rows: &[Row<'_>]) {
     let mut metrics: HashMap<Series, Cells> = HashMap::new();
     for Row { span, ids, weight } in rows {
-        let start_us = split_ns(span.start_ns).0;
         let series = Series {
-            minute_us: start_us - start_us.rem_euclid(MINUTE_US),
+            minute_us: minute_us(span),
             service: ids.service,
             operation: ids.operation,
             kind: span.kind,

@@ -12,7 +12,7 @@ use spanloom_model::api::DependencyKind;
 use spanloom_model::{Link, Span, SpanId, SpanKind, SpanStatus, TraceId, histogram};
 use sqlx::PgConnection;
 
-use super::batch::{MINUTE_US, Row, split_ns};
+use super::batch::{Row, minute_us};
 use super::cells::Cells;
 use super::copy::{Copy, CopyBuffer};
 use super::exemplars::{Due, Exemplar, exemplar};
@@ -162,11 +162,6 @@ pub fn encode_halves(buffer: &mut CopyBuffer, found: &Found<'_>) {
         buffer.i64(row.span.duration_ns);
         buffer.bool(found.stored_at_us.is_some());
     }
-}
-
-fn minute_us(span: &Span) -> i64 {
-    let start_us = split_ns(span.start_ns).0;
-    start_us - start_us.rem_euclid(MINUTE_US)
 }
 
 /// Pairs the spans of a batch.

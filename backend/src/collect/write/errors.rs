@@ -15,7 +15,7 @@ use sqlx::PgConnection;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::batch::{MINUTE_US, Row, split_ns};
+use super::batch::{Row, minute_us, split_ns};
 use super::copy::Copy;
 
 const COPY_PARTS: &str = "COPY error_parts (minute, group_id, service_id, operation_id, version, \
@@ -196,7 +196,7 @@ impl Errors {
                     }
                 }
                 let part = Part {
-                    minute_us: start_us - start_us.rem_euclid(MINUTE_US),
+                    minute_us: minute_us(row.span),
                     group,
                     service: row.ids.service,
                     operation: row.ids.operation,

@@ -70,7 +70,8 @@ pub async fn lock_slots(connection: &mut PgConnection, slots: &[i16]) -> sqlx::R
 }
 
 /// Whether `owner` has all of the slots already, the newest start of any span in them, the epoch of
-/// custom metrics, and the day, since the epoch, from which on no pair of attributes was deleted. Call it with the locks in hand, in a statement of its own: it has to see what the owner before committed.
+/// custom metrics, and the day, since the epoch, from which on no pair of attributes was deleted. Call it
+/// with the locks in hand, in a statement of its own: it has to see what the owner before committed.
 pub async fn read_slots(
     connection: &mut PgConnection,
     slots: &[i16],
